@@ -1,0 +1,67 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint types format notebooks test-oldest bench constraints clean
+help:
+	@echo "make demo         forecast the CDNOW customers; tables and a picture in out/"
+	@echo "make test         lint, type-check and run every test"
+	@echo "make notebooks    execute the notebooks in place"
+	@echo "make test-oldest  the tests with pandas 2.2"
+	@echo "make bench        fit and score 1,000,000 customers here and with lifetimes"
+
+$(VENV)/pyvenv.cfg:
+	@echo "== creating $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo "== installing clvforecast"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo "== installing clvforecast and what its tests need (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@$(BIN)/python demo.py
+
+lint: $(VENV)/.installed-dev
+	@echo "== ruff"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	@echo "== mypy"
+	@$(BIN)/mypy
+
+test: lint types
+	@echo "== pytest"
+	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+notebooks: $(VENV)/.installed-dev
+	@$(BIN)/python notebooks/execute.py
+
+test-oldest:
+	@$(MAKE) --no-print-directory VENV=.venv-pandas2 .venv-pandas2/.pandas2
+	@.venv-pandas2/bin/pytest -n 2 $(PYTEST_ARGS)
+
+.venv-pandas2/.pandas2: .venv-pandas2/.installed-dev
+	@echo "== pandas 2.2"
+	@.venv-pandas2/bin/python -m pip install --quiet --disable-pip-version-check 'pandas==2.2.*'
+	@touch $@
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python benchmarks/fit_and_score.py
+
+constraints: $(VENV)/.installed-dev
+	@$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
+
+clean:
+	@rm -rf .venv .venv-pandas2 out
