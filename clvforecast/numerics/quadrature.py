@@ -1,0 +1,128 @@
+"""Two quadrature rules that stay exact when the scales of an integrand lie far apart.
+
+Both are uniform: their error does not depend on how many orders of magnitude separate the scales,
+which is what closed forms through the hypergeometric function cannot offer (they cancel near
+a = 1, overflow for heavy buyers and lose digits at long horizons).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_expit
+
+from clvforecast.numerics.arrays import ArrayLike, FloatArray
+
+__all__ = ["Rule", "beta_rule", "decay_rule"]
+
+_COARSEST_STEP = 0.2
+_STEPS_PER_DEVIATION = 2.0
+_NEGLIGIBLE_LOG_WEIGHT = 60.0
+_SMALLEST_LOG_NODE = -600.0
+
+
+class Rule(NamedTuple):
+    """Nodes and weights: the integral of f is ``weights @ f(nodes)``."""
+
+    nodes: FloatArray
+    weights: FloatArray
+
+
+def beta_rule(a: float, b: float, finest: float) -> Rule:
+    """Quadrature for expectations under a beta distribution.
+
+    For ``P ~ Beta(a, b)`` and any `f` that is analytic and bounded in the right half plane, such
+    as ``(1 + p tau) ** -s``, the sum ``weights @ f(nodes)`` equals ``E[f(P)]`` to about 1e-14,
+    provided `f` is flat below ``p = 1 / finest``.
+
+    It is the trapezoidal rule in ``logit(p)``. The right half plane of p becomes a strip of
+    half-width pi / 2, in which `f` stays bounded however steep it is, so the rule converges
+    exponentially with a step that depends on the beta law alone [1]_. Beyond the scales of `f` and
+    of the law both tails are mapped to double-exponential decay [2]_, so that a = 0.01 costs no
+    more nodes than a = 10.
+
+    Parameters
+    ----------
+    a, b : float
+        Shape parameters, positive.
+    finest : float
+        Reciprocal of the smallest p at which `f` still varies.
+
+    Returns
+    -------
+    Rule
+        Nodes in (0, 1) and weights that sum to one; some 30 to 100 of them.
+
+    References
+    ----------
+    .. [1] L. N. Trefethen and J. A. C. Weideman, "The exponentially convergent trapezoidal rule",
+       SIAM Review 56 (2014), section 5.
+    .. [2] H. Takahasi and M. Mori, "Double exponential formulas for numerical integration",
+       Publ. RIMS 9 (1974).
+
+    Examples
+    --------
+    >>> p, w = beta_rule(2.0, 3.0, finest=1.0)
+    >>> print(round(w @ p, 12), round(w @ p**2, 12))
+    0.4 0.2
+    """
+    centre = np.log(a) - np.log(b)
+    deviation = np.sqrt(1.0 / a + 1.0 / b)
+    step = min(_COARSEST_STEP, deviation / _STEPS_PER_DEVIATION)
+
+    left_scale = min(-np.log1p(finest), centre) - 2.0
+    right_scale = max(0.0, centre) + 2.0
+    first = left_scale - np.log1p(_NEGLIGIBLE_LOG_WEIGHT / a)
+    last = right_scale + np.log1p(_NEGLIGIBLE_LOG_WEIGHT / b)
+    if deviation < 0.1:
+        first = max(first, centre - 50 * deviation)
+        last = min(last, centre + 50 * deviation)
+
+    u = np.arange(np.floor(first / step), np.ceil(last / step) + 1) * step
+    left, right = np.exp(left_scale - u), np.exp(u - right_scale)
+    logit = u - left + right
+    log_p = log_expit(logit)
+    log_weights = a * log_p + b * log_expit(-logit) + np.log1p(left + right)
+    weights = np.exp(log_weights - log_weights.max())
+    kept = weights > 1e-20
+    nodes = np.exp(np.maximum(log_p[kept], _SMALLEST_LOG_NODE))
+    return Rule(nodes, weights[kept] / weights[kept].sum())
+
+
+def decay_rule(end: ArrayLike, fastest: ArrayLike) -> Rule:
+    """Quadrature over (0, end) for sums of decays, the fastest at rate `fastest`.
+
+    Gauss-Legendre in ``log(1 + fastest * t)``. A decay ``exp(-p t)`` or ``(1 + p t) ** -s`` is
+    bounded in the right half plane of t, which becomes a strip; the number of nodes grows only
+    with the logarithm of ``fastest * end``.
+
+    Parameters
+    ----------
+    end : array_like, shape (...)
+        Ends of the intervals, positive and finite.
+    fastest : array_like, broadcasting against `end`
+        Rate of the fastest decay, positive.
+
+    Returns
+    -------
+    Rule
+        Nodes and weights of shape (..., n): the last axis is the one to sum over.
+
+    Examples
+    --------
+    >>> t, w = decay_rule(40.0, fastest=1.0)
+    >>> print(round(w @ np.exp(-t), 12))
+    1.0
+    """
+    fastest = np.asarray(fastest, dtype=float)[..., None]
+    width = np.log1p(fastest * np.asarray(end, dtype=float)[..., None])
+    x, weights = _gauss_legendre(int(np.ceil(16 + 5 * width.max())))
+    stretched = 0.5 * width * (x + 1.0)
+    return Rule(np.expm1(stretched) / fastest, 0.5 * width * weights * np.exp(stretched) / fastest)
+
+
+@lru_cache
+def _gauss_legendre(n: int) -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(n)

@@ -1,0 +1,131 @@
+"""The quadratures, rising factorials, interpolation and optimiser, against exact values."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from scipy.special import exp1
+
+from clvforecast.numerics.arrays import distinct, distinct_rows
+from clvforecast.numerics.interpolation import evaluate_smooth
+from clvforecast.numerics.optimise import Derivatives, minimise_positive
+from clvforecast.numerics.quadrature import beta_rule, decay_rule
+from clvforecast.numerics.rising import RisingFactorials, log_rising
+
+SHAPES = [0.01, 0.3, 1.0, 2.5, 40.0, 1e3, 1e6]
+
+
+@pytest.mark.parametrize("a", SHAPES)
+@pytest.mark.parametrize("b", SHAPES)
+def test_beta_rule_has_the_moments_of_the_beta_law(a, b):
+    p, weights = beta_rule(a, b, finest=1.0)
+    assert weights @ p == pytest.approx(a / (a + b), rel=1e-11)
+    assert weights @ p**2 == pytest.approx(a * (a + 1) / (a + b) / (a + b + 1), rel=1e-11)
+    assert weights @ (1 - p) == pytest.approx(b / (a + b), rel=1e-11)
+    assert len(p) < 200
+
+
+@pytest.mark.parametrize("a", [0.05, 1.0, 7.0])
+@pytest.mark.parametrize("tau", [1e-3, 1.0, 1e3, 1e6])
+def test_beta_rule_does_not_care_how_steep_the_integrand_is(a, tau):
+    b, s = 3.5, 40.0
+    p, weights = beta_rule(a, b, finest=s * tau)
+    with mp.workdps(40):
+        exact = mp.hyp2f1(s, a, a + b, -tau)
+    assert weights @ (1 + p * tau) ** -s == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_decay_rule_integrates_discounted_decays():
+    t, weights = decay_rule(np.array([1.0, 45.0]), fastest=1.0)
+    assert np.sum(weights * np.exp(-t), axis=-1) == pytest.approx(-np.expm1([-1.0, -45.0]))
+    t, weights = decay_rule(45.0, fastest=30.0)
+    slow = weights @ (np.exp(-t) / (1 + 20 * t))
+    assert slow == pytest.approx(math.exp(1 / 20) * exp1(1 / 20) / 20, rel=1e-13)
+
+
+@pytest.mark.parametrize("a", [1e-3, 0.7, 12.0, 1e8])
+def test_rising_factorials_and_their_derivatives(a):
+    counts = np.array([0, 1, 2, 170, 3000])
+    rising = RisingFactorials(counts)
+    with mp.workdps(40):
+        logs = [float(mp.log(mp.rf(mp.mpf(a), int(x)))) for x in counts]
+        slopes = [float(mp.psi(0, a + int(x)) - mp.psi(0, a)) for x in counts]
+        curvatures = [float(mp.psi(1, a + int(x)) - mp.psi(1, a)) for x in counts]
+    assert rising.log(a) == pytest.approx(logs, rel=1e-13)
+    assert log_rising(a, counts) == pytest.approx(logs, rel=1e-13)
+    assert rising.slope(a) == pytest.approx(slopes, rel=1e-12)
+    assert rising.curvature(a) == pytest.approx(curvatures, rel=1e-12)
+
+
+def test_log_rising_broadcasts_over_array_parameters():
+    a, x = np.array([[0.5], [2.0]]), np.array([0, 1, 4])
+    expected = [
+        [0, math.log(0.5), math.log(0.5 * 1.5 * 2.5 * 3.5)],
+        [0, math.log(2), math.log(120)],
+    ]
+    assert log_rising(a, x) == pytest.approx(np.array(expected), abs=1e-14)
+
+
+def test_interpolation_is_exact_and_saves_evaluations():
+    evaluated = []
+
+    def expectation(scale):
+        evaluated.append(scale.size)
+        return (1 + 3.0 / scale) ** -2.5
+
+    points = np.linspace(0.05, 200, 20_000)
+    values = evaluate_smooth(expectation, points)
+    assert values == pytest.approx((1 + 3.0 / points) ** -2.5, rel=1e-12)
+    assert sum(evaluated) < 200
+
+
+def test_interpolation_evaluates_few_points_directly():
+    points = np.array([1.0, 2.0, 5.0])
+    assert np.array_equal(evaluate_smooth(np.sqrt, points), np.sqrt(points))
+
+
+def test_distinct_rows_rebuild_the_columns():
+    rng = np.random.default_rng(0)
+    columns = [
+        rng.integers(0, 4, 300) / 7,
+        rng.integers(0, 9, 300).astype(float),
+        np.full(300, 2.5),
+    ]
+    levels, codes = distinct_rows(*columns)
+    rows = list(zip(*(c.tolist() for c in levels), strict=True))
+    assert rows == sorted(set(zip(*(c.tolist() for c in columns), strict=True)))
+    for level, column in zip(levels, columns, strict=True):
+        assert np.array_equal(level[codes], column)
+
+
+def test_distinct_of_a_broadcast_constant():
+    levels, codes = distinct(np.broadcast_to(4.0, (3,)))
+    assert levels.tolist() == [4.0]
+    assert codes.tolist() == [0, 0, 0]
+
+
+def test_optimiser_finds_the_minimum_from_any_start():
+    target = np.array([0.02, 300.0])
+
+    def function(p):
+        logs = np.log(p / target)
+        return Derivatives(
+            float(logs @ logs + 0.5 * logs[0] * logs[1]),
+            (2 * logs + 0.5 * logs[::-1]) / p,
+            (np.array([[2, 0.5], [0.5, 2]]) - np.diag(2 * logs + 0.5 * logs[::-1]))
+            / np.outer(p, p),
+        )
+
+    for start in ([1.0, 1.0], [1e-3, 1e6]):
+        found = minimise_positive(function, [np.array(start)])
+        assert found.converged
+        assert found.parameters == pytest.approx(target, rel=1e-8)
+        assert found.hessian == pytest.approx(np.array([[2, 0.5], [0.5, 2]]), rel=1e-6)
+
+
+def test_optimiser_says_when_there_is_no_minimum():
+    def downhill(p):
+        return Derivatives(-float(np.log(p[0])), -1 / p, np.diag(p**-2))
+
+    assert not minimise_positive(downhill, [np.array([1.0])]).converged
