@@ -1,0 +1,17 @@
+"""The models, one file each, and the table of them all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from clvforecast.models.base import Model, PurchaseModel, SpendModel
+from clvforecast.models.bgnbd import BGNBD
+from clvforecast.models.gamma_gamma import GammaGamma
+
+__all__ = ["BGNBD", "MODELS", "GammaGamma", "Model", "PurchaseModel", "SpendModel"]
+
+MODELS: Final[dict[str, type[Model]]] = {
+    "bgnbd": BGNBD,
+    "gamma-gamma": GammaGamma,
+}
+"""Every model by the name it has in files and on the command line."""

@@ -1,0 +1,491 @@
+"""The BG/NBD model of repeat buying (Fader, Hardie and Lee 2005)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from scipy.special import betainc, expit, xlogy
+
+from clvforecast.errors import DataError
+from clvforecast.models.base import LogLikelihood, PurchaseModel
+from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct, distinct_rows
+from clvforecast.numerics.interpolation import evaluate_smooth
+from clvforecast.numerics.optimise import Derivatives
+from clvforecast.numerics.quadrature import beta_rule, decay_rule
+from clvforecast.numerics.rising import RisingFactorials, log_rising
+
+__all__ = ["BGNBD"]
+
+_FORGOTTEN = 45.0
+"""exp(-45) = 3e-20: what lies further ahead than this many discount times adds nothing."""
+
+
+@dataclass(frozen=True)
+class BGNBD(PurchaseModel):
+    """BG/NBD: who buys, how often, and who is gone.
+
+    While active, a customer buys at random times at a rate ``lambda``; after each repeat purchase
+    he becomes inactive for good with probability ``p``. Across customers ``lambda`` is gamma
+    distributed (shape `r`, rate `alpha`) and ``p`` is beta distributed (`a`, `b`), independently.
+
+    Dropout follows a purchase, so a customer without a repeat purchase has had no occasion to
+    leave: his P(alive) is 1 however long he has been silent. That is a property of the model.
+
+    Parameters
+    ----------
+    r : float or ndarray
+        Shape of the purchase rates; small means that customers differ much.
+    alpha : float or ndarray
+        Rate parameter of the purchase rates, in time units; ``r / alpha`` is the mean number of
+        purchases per unit while active.
+    a, b : float or ndarray
+        Parameters of the dropout probabilities; ``a / (a + b)`` is their mean.
+
+    References
+    ----------
+    P. S. Fader, B. G. S. Hardie and K. L. Lee, "'Counting Your Customers' the Easy Way: An
+    Alternative to the Pareto/NBD Model", Marketing Science 24 (2005) 275-284. Equation numbers
+    below are theirs.
+
+    Examples
+    --------
+    A customer with two repeat purchases, the last in week 30.43 of 38.86 (customer 1 of CDNOW):
+
+    >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> print(model.expected_purchases(39, 2, 30.43, 38.86).round(3))
+    1.226
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+    name: ClassVar[str] = "BG/NBD"
+    scale_parameter: ClassVar[str] = "alpha"
+
+    def log_likelihood(self, *columns: ArrayLike) -> FloatArray:
+        """Log-likelihood of every customer: equation 6.
+
+        Parameters
+        ----------
+        *columns : array_like
+            Frequency x, recency t_x and T, broadcasting.
+
+        Examples
+        --------
+        >>> print(BGNBD(1.0, 1.0, 1.0, 1.0).log_likelihood(0, 0.0, 1.0).round(6))
+        -0.693147
+        """
+        x, t_x, T = (np.asarray(c, dtype=float) for c in columns)
+        survived = log_rising(self.b, x) - log_rising(np.add(self.a, self.b), x)
+        silent = np.where(x > 0, np.logaddexp(0.0, self._log_odds_of_dropout(x, t_x, T)), 0.0)
+        return np.asarray(
+            log_rising(self.r, x)
+            + self.r * np.log(self.alpha)
+            + survived
+            - (self.r + x) * np.log(self.alpha + T)
+            + silent
+        )
+
+    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
+        """Probability that a customer is still active at T, given the purchase history.
+
+        Parameters
+        ----------
+        x, t_x, T : array_like
+            Frequency, recency and age in time units, broadcasting.
+
+        Returns
+        -------
+        ndarray
+            In [0, 1]; exactly 1 where x = 0.
+
+        Notes
+        -----
+        One over one plus the odds of having left at the last purchase, from the two terms of
+        equation 6 (P. S. Fader, B. G. S. Hardie and K. L. Lee, "Computing P(alive) Using the
+        BG/NBD Model", 2008).
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.p_alive([2, 0], [30.43, 0], 38.86).round(4)
+        array([0.7266, 1.    ])
+        """
+        x, t_x, T = self._checked(x, t_x, T)
+        return np.asarray(np.where(x > 0, expit(-self._log_odds_of_dropout(x, t_x, T)), 1.0))
+
+    def expected_purchases(
+        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
+        """Expected number of purchases in (T, T + t], given the purchase history: equation 10.
+
+        Parameters
+        ----------
+        t : array_like
+            Length of the period ahead in time units; may be infinite.
+        x, t_x, T : array_like
+            Frequency, recency and age in time units, broadcasting with `t`.
+
+        Returns
+        -------
+        ndarray
+            Non-negative; infinite only for an infinite `t` and ``a <= 1``.
+
+        Raises
+        ------
+        DataError
+            If `t` is negative or a history is impossible.
+
+        Notes
+        -----
+        Given that the customer is active, ``p ~ Beta(a, b + x)`` and
+        ``lambda ~ Gamma(r + x, alpha + T)``; integrating the rate of purchases
+        ``lambda exp(-lambda p s)`` over both and over s in (0, t) leaves
+        ``E[(1 - (1 + p t / (alpha + T)) ** -(r + x)) / p]``, a beta expectation of a positive
+        bounded function. It has no singularity at a = 1 and cannot cancel or overflow.
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.expected_purchases(39, 0, 0, [20, 38.86]).round(4)
+        array([0.3227, 0.1951])
+        """
+        x, t_x, T = self._checked(x, t_x, T)
+        t = _checked_horizon(t)
+        shape = np.broadcast_shapes(t.shape, x.shape)
+
+        def given_alive(R: float, a: float, b: float, tau: FloatArray) -> FloatArray:
+            p, weights = beta_rule(a, b, finest=R * tau.max())
+            return np.asarray(-np.expm1(-R * np.log1p(np.outer(tau, p))) @ (weights / p))
+
+        r, a, b, x_, tau = (
+            np.broadcast_to(v, shape) for v in (self.r, self.a, self.b, x, t / (self.alpha + T))
+        )
+        with np.errstate(divide="ignore"):
+            forever = np.where(a > 1, (a + b + x_ - 1) / np.maximum(a - 1, 0), np.inf)
+        expected = np.where(tau > 0, forever, 0.0)
+        ahead = (tau > 0) & np.isfinite(tau)
+        expected[ahead] = _by_history(given_alive, *(v[ahead] for v in (r, a, b, x_, tau)))
+        return np.asarray(self.p_alive(x, t_x, T) * expected)
+
+    def discounted_purchases(
+        self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float
+    ) -> FloatArray:
+        """Expected purchases in (T, T + t], each discounted from when it happens.
+
+        Parameters
+        ----------
+        t : float
+            Length of the period ahead in time units; may be infinite if ``rate > 0``.
+        x, t_x, T : array_like
+            Frequency, recency and age in time units, broadcasting.
+        rate : float
+            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
+
+        Returns
+        -------
+        ndarray
+            Present value at T of one unit of money per purchase.
+
+        Notes
+        -----
+        The integral of ``exp(-rate s)`` against the rate of purchases behind
+        `expected_purchases`, ``E[(r + x) / A * (1 + p s / A) ** -(r + x + 1)]`` with
+        ``A = alpha + T``: a double quadrature of positive terms.
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> print(model.discounted_purchases(np.inf, 2, 30.43, 38.86, rate=0.0018).round(3))
+        6.421
+        """
+        if rate < 0 or not math.isfinite(rate):
+            raise DataError(f"rate={rate!r} must be 0 or more and finite, per time unit.")
+        if rate == 0:
+            return self.expected_purchases(t, x, t_x, T)
+        horizon = min(float(_checked_horizon(t)), _FORGOTTEN / rate)
+        x, t_x, T = self._checked(x, t_x, T)
+        if horizon == 0:
+            return np.zeros(x.shape)
+
+        def given_alive(R: float, a: float, b: float, A: FloatArray) -> FloatArray:
+            p, weights = beta_rule(a, b, finest=R * horizon / A.min())
+            tau, time_weights = decay_rule(horizon / A, np.maximum(R + 1, rate * A))
+            still_buying = np.exp(-(R + 1) * np.log1p(tau[..., None] * p)) @ weights
+            discount = np.exp(-rate * A[:, None] * tau)
+            return np.asarray(R * np.sum(time_weights * discount * still_buying, axis=-1))
+
+        columns = np.broadcast_arrays(self.r, self.a, self.b, x, self.alpha + T)
+        expected = _by_history(given_alive, *(c.ravel() for c in columns))
+        return np.asarray(self.p_alive(x, t_x, T) * expected.reshape(columns[0].shape))
+
+    def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
+        """Probability that a new customer makes n repeat purchases in (0, t]: equation 8.
+
+        Parameters
+        ----------
+        n : array_like of whole numbers
+            Number of repeat purchases.
+        t : array_like
+            Time since the first purchase in time units, broadcasting with `n`.
+
+        Notes
+        -----
+        Either n purchases happened and none of them was the last, or at least n happened in the
+        process of a customer who leaves at the nth; both in logarithms, so that neither overflows.
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.purchase_pmf([0, 1, 2], 39.0).round(4)
+        array([0.5738, 0.1994, 0.0854])
+        """
+        n, t = np.broadcast_arrays(np.asarray(n, dtype=float), _checked_horizon(t))
+        if not np.all((n >= 0) & (n == np.floor(n))):
+            raise DataError("n must be whole numbers of purchases, 0 or more.")
+        odds = t / (self.alpha + t)
+        log_count = log_rising(self.r, n) - log_rising(1.0, n)
+        log_count = log_count - self.r * np.log1p(t / self.alpha) + xlogy(n, odds)
+        total = np.add(self.a, self.b)
+        stayed = np.exp(log_rising(self.b, n) - log_rising(total, n) + log_count)
+        before = np.maximum(n, 1.0) - 1.0
+        left = np.exp(log_rising(self.b, before) - log_rising(total, before))
+        left = left * self.a / (total + before) * betainc(before + 1.0, self.r, odds)
+        return np.asarray(stayed + np.where(n > 0, left, 0.0))
+
+    def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
+        """Draw the repeat purchases of new customers, each observed for T; see `PurchaseModel`.
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> customer, time = model.simulate([39.0, 39.0, 39.0], seed=2)
+        >>> len(customer) == len(time)
+        True
+        """
+        T = np.atleast_1d(np.asarray(T, dtype=float))
+        rng = np.random.default_rng(seed)
+        rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
+        dropout = np.maximum(rng.beta(self.a, self.b, T.size), np.finfo(float).tiny)
+        last_purchase = rng.geometric(dropout)
+        customer = np.repeat(np.arange(T.size), rng.poisson(rate * T))
+        time = rng.uniform(0.0, T[customer])
+        order = np.lexsort((time, customer))
+        customer, time = customer[order], time[order]
+        rank = np.arange(customer.size) - np.searchsorted(customer, customer)
+        made = rank < last_purchase[customer]
+        return customer[made], time[made]
+
+    @classmethod
+    def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:
+        """Log-likelihood of weighted cells, with gradient and Hessian in (r, alpha, a, b)."""
+        x, t_x, T = columns
+        return _CellLikelihood(x, t_x, T, weights)
+
+    @classmethod
+    def starting_points(cls) -> Iterable[FloatArray]:
+        """Parameters of a few plausible shops, for ages of mean one."""
+        return (
+            np.array([0.5, 0.5, 1.0, 3.0]),
+            np.array([0.2, 0.1, 0.5, 1.0]),
+            np.array([2.0, 1.0, 1.0, 10.0]),
+            np.array([1.0, 0.2, 0.5, 5.0]),
+        )
+
+    def remarks(self, flat: frozenset[str]) -> tuple[str, ...]:
+        """Name the limiting model where the estimates run off."""
+        said: list[str] = []
+        mean_dropout = self.a / (self.a + self.b)
+        if flat & {"a", "b"} and mean_dropout < 1e-3:
+            said.append(
+                "a / (a + b) tends to 0: no dropout is visible in these data, and the model is "
+                "the NBD model, in which nobody ever leaves."
+            )
+        elif flat & {"a", "b"} and mean_dropout > 1 - 1e-3:
+            said.append(
+                "a / (a + b) tends to 1: all but nobody returns after the first repeat purchase."
+            )
+        elif {"a", "b"} <= flat and min(self.a, self.b) > 10:
+            said.append(
+                "a and b grow together without limit: every customer has the same probability "
+                f"{mean_dropout:.3g} of leaving after a repeat purchase, and only that is "
+                "identified, not a and b. Forecasts are unaffected."
+            )
+        elif flat & {"a", "b"}:
+            said.append(
+                f"a = {self.a:.3g} and b = {self.b:.3g} are not identified: there are too few "
+                "repeat purchases to tell how dropout varies. Observe longer, or fit with ridge=."
+            )
+        if {"r", "alpha"} <= flat and self.r > 10:
+            said.append(
+                "r and alpha grow together without limit: all customers buy at the same rate "
+                f"{self.r / self.alpha:.3g} per time unit; only r / alpha is identified."
+            )
+        elif flat & {"r", "alpha"}:
+            said.append(
+                f"r = {self.r:.3g} and alpha = {self.alpha:.3g} are not identified: there are too "
+                "few repeat purchases. Observe longer, or fit with ridge=."
+            )
+        return tuple(said)
+
+    def _log_odds_of_dropout(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Log odds of having left at the last purchase; meaningful where x > 0."""
+        return np.asarray(
+            np.log(self.a)
+            - np.log(self.b + (np.maximum(x, 1.0) - 1.0))
+            + (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
+        )
+
+    def _checked(
+        self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        history = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x, t_x, T)))
+        self.check(*(h.ravel() for h in history))
+        return history[0], history[1], history[2]
+
+
+def _checked_horizon(t: ArrayLike) -> FloatArray:
+    horizon = np.asarray(t, dtype=float)
+    if not np.all(horizon >= 0):
+        raise DataError(f"t={t!r} must be 0 or more: a length of time ahead, in time units.")
+    return horizon
+
+
+def _by_history(
+    function: Callable[[float, float, float, FloatArray], FloatArray],
+    r: FloatArray,
+    a: FloatArray,
+    b: FloatArray,
+    x: FloatArray,
+    scale: FloatArray,
+) -> FloatArray:
+    """Evaluate function(r + x, a, b + x, scales) once per distinct (r, a, b, x) and scale.
+
+    A history enters the expectations given activity through these numbers alone, and millions of
+    customers share few of them.
+    """
+    if not x.size:
+        return np.empty(0)
+    (r, a, b, x, scale), codes = distinct_rows(r, a, b, x, scale)
+    changes = np.any([np.diff(column) != 0 for column in (r, a, b, x)], axis=0)
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    values = [
+        evaluate_smooth(partial(function, r[i] + x[i], a[i], b[i] + x[i]), scales)
+        for i, scales in zip(starts, np.split(scale, starts[1:]), strict=True)
+    ]
+    return np.concatenate(values)[codes]
+
+
+class _CellLikelihood:
+    """Equation 6 summed over weighted cells.
+
+    What depends on x alone is summed over distinct x, and logarithms are taken of distinct times
+    only, so that an evaluation costs a few passes over the cells of repeat buyers.
+    """
+
+    def __init__(self, x: FloatArray, t_x: FloatArray, T: FloatArray, weights: FloatArray) -> None:
+        counts, codes = distinct(x)
+        self._customers = float(weights.sum())
+        self._count_weights = np.bincount(codes, weights)
+        self._rising = RisingFactorials(counts)
+
+        once = x == 0
+        self._once_T, once_codes = distinct(T[once])
+        self._once_weights = np.bincount(once_codes, weights[once], self._once_T.size)
+
+        self._x, self._weights = x[~once], weights[~once]
+        self._T, self._T_codes = distinct(T[~once])
+        self._t_x, self._t_x_codes = distinct(t_x[~once])
+
+    def __call__(self, parameters: FloatArray) -> Derivatives:
+        value, gradient, hessian = self._from_counts(*parameters)
+        for part in (self._from_one_time_buyers, self._from_repeat_buyers):
+            more = part(*parameters)
+            value, gradient, hessian = (
+                value + more.value,
+                gradient + more.gradient,
+                hessian + more.hessian,
+            )
+        return Derivatives(value, gradient, hessian)
+
+    def _from_counts(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
+        """``log (r)_x + r log alpha + log (b)_x - log (a + b)_x``."""
+        n, w, rising = self._customers, self._count_weights, self._rising
+        slope_ab, curvature_ab = w @ rising.slope(a + b), w @ rising.curvature(a + b)
+        value = w @ (rising.log(r) + rising.log(b) - rising.log(a + b)) + n * r * np.log(alpha)
+        gradient = np.array(
+            [
+                w @ rising.slope(r) + n * np.log(alpha),
+                n * r / alpha,
+                -slope_ab,
+                w @ rising.slope(b) - slope_ab,
+            ]
+        )
+        hessian = np.array(
+            [
+                [w @ rising.curvature(r), n / alpha, 0, 0],
+                [n / alpha, -n * r / alpha**2, 0, 0],
+                [0, 0, -curvature_ab, -curvature_ab],
+                [0, 0, -curvature_ab, w @ rising.curvature(b) - curvature_ab],
+            ]
+        )
+        return Derivatives(float(value), gradient, hessian)
+
+    def _from_one_time_buyers(self, r: float, alpha: float, _a: float, _b: float) -> Derivatives:
+        """``-r log(alpha + T)``."""
+        w, age = self._once_weights, alpha + self._once_T
+        logs, inverse = w @ np.log(age), w @ (1 / age)
+        gradient, hessian = np.zeros(4), np.zeros((4, 4))
+        gradient[:2] = -logs, -r * inverse
+        hessian[0, 1] = hessian[1, 0] = -inverse
+        hessian[1, 1] = r * (w @ age**-2)
+        return Derivatives(float(-r * logs), gradient, hessian)
+
+    def _from_repeat_buyers(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
+        """Log of the sum of "still active" and "left at the last purchase".
+
+        With the logs of both terms u and v, and P = P(alive): the gradient is
+        ``P u' + (1 - P) v'`` and the Hessian ``P u'' + (1 - P) v'' + P (1 - P) d d^T``,
+        ``d = v' - u'``.
+        """
+        x, w = self._x, self._weights
+        shape, trials = r + x, b + (x - 1)
+        age, last = alpha + self._T, alpha + self._t_x
+        log_age, log_last = np.log(age)[self._T_codes], np.log(last)[self._t_x_codes]
+        per_age, per_last = (1 / age)[self._T_codes], (1 / last)[self._t_x_codes]
+
+        log_odds = np.log(a) - np.log(trials) + shape * (log_age - log_last)
+        left = expit(log_odds)
+        w_left, w_alive = w * left, w * (1 - left)
+        value = w @ (np.logaddexp(0, log_odds) - shape * log_age)
+
+        gradient = np.array(
+            [
+                -(w_alive @ log_age + w_left @ log_last),
+                -(w_alive @ (shape * per_age) + w_left @ (shape * per_last)),
+                w_left.sum() / a,
+                -(w_left @ (1 / trials)),
+            ]
+        )
+        hessian = np.zeros((4, 4))
+        hessian[0, 1] = hessian[1, 0] = -(w_alive @ per_age + w_left @ per_last)
+        hessian[1, 1] = w_alive @ (shape * per_age**2) + w_left @ (shape * per_last**2)
+        hessian[2, 2] = -w_left.sum() / a**2
+        hessian[3, 3] = w_left @ trials**-2
+        difference = np.stack(
+            [
+                log_age - log_last,
+                shape * (per_age - per_last),
+                np.full_like(x, 1 / a),
+                -1 / trials,
+            ]
+        )
+        hessian += (difference * (w_left * (1 - left))) @ difference.T
+        return Derivatives(float(value), gradient, hessian)
