@@ -406,15 +406,7 @@ def _cells(
             f"{model.name}, which describe how customers differ. Fit it to more customers, or "
             "give a model with known parameters."
         )
-    table = pd.DataFrame({name: c[known] for name, c in zip(model.columns, columns, strict=True)})
-    cells = counts_by_cell(table, counts[known])
-    return [cells[name].to_numpy() for name in model.columns], cells["weight"].to_numpy()
-
-
-def counts_by_cell(table: pd.DataFrame, counts: FloatArray) -> pd.DataFrame:
-    """Distinct rows of a table, with the sum of their counts as the column `weight`."""
-    grouped = table.assign(weight=counts).groupby(list(table.columns), sort=True)["weight"].sum()
-    return grouped.reset_index()
+    return model.cells(*(c[known] for c in columns), weights=counts[known])
 
 
 def _weights(rfm: pd.DataFrame, column: Hashable) -> FloatArray:

@@ -10,8 +10,14 @@ import pandas as pd
 from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import Fit, model_columns, purchase_model, spend_model
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray
-from clvforecast.units import Duration, check_time_unit, discount_rate_per_unit, duration_in_units
+from clvforecast.numerics.arrays import FloatArray, distinct_rows
+from clvforecast.units import (
+    Duration,
+    check_margin,
+    check_time_unit,
+    discount_rate_per_unit,
+    duration_in_units,
+)
 
 __all__ = ["forecast"]
 
@@ -43,7 +49,7 @@ def forecast(
         Effective rate a year: value a year ahead counts ``1 / (1 + rate)``. Discounting is
         continuous, each order from the moment it is expected.
     margin : float
-        Share of order value that is kept, in (0, 1] as a rule; `clv` is multiplied by it.
+        Share of order value that is kept, in (0, 1]; `clv` is multiplied by it.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of the summary, if ``rfm.attrs["time_unit"]`` does not say.
 
@@ -96,7 +102,7 @@ def forecast(
     unit = _common_time_unit(purchases, rfm, time_unit)
     length = duration_in_units(horizon, unit)
     rate = discount_rate_per_unit(annual_discount_rate, unit)
-    kept = _checked_margin(margin)
+    kept = check_margin(margin)
     if math.isinf(length) and rate == 0:
         raise FitError(
             "An infinite horizon without discounting has no finite value. "
@@ -107,15 +113,14 @@ def forecast(
     x, t_x, T = model_columns(type(buying), rfm)
     order_value = spending.expected_spend(*model_columns(type(spending), rfm))
     _require_finite_mean(order_value, spending, rfm)
-    discounted = buying.discounted_purchases(length, x, t_x, T, rate=rate)
+    p_alive = buying.p_alive(x, t_x, T)
+    expected, discounted = _purchases_if_alive(buying, length, x, T, rate)
     table = pd.DataFrame(
         {
-            "p_alive": buying.p_alive(x, t_x, T),
-            "expected_purchases": (
-                discounted if rate == 0 else buying.expected_purchases(length, x, t_x, T)
-            ),
+            "p_alive": p_alive,
+            "expected_purchases": p_alive * expected,
             "expected_spend": order_value,
-            "clv": kept * order_value * discounted,
+            "clv": kept * order_value * p_alive * discounted,
         },
         index=rfm.index,
     )
@@ -127,6 +132,16 @@ def forecast(
         "until": rfm.attrs.get("until"),
     }
     return table
+
+
+def _purchases_if_alive(
+    model: PurchaseModel, horizon: float, x: FloatArray, T: FloatArray, rate: float
+) -> tuple[FloatArray, FloatArray]:
+    """Expected and discounted purchases, worked out once per distinct (x, T)."""
+    pairs, codes = distinct_rows(x, T)
+    expected = model.purchases_if_alive(horizon, *pairs)
+    discounted = model.purchases_if_alive(horizon, *pairs, rate=rate) if rate else expected
+    return expected[codes], discounted[codes]
 
 
 def _common_time_unit(
@@ -144,16 +159,6 @@ def _common_time_unit(
             f"{fitted!r}. Summarise with time_unit={fitted!r}, or fit again."
         )
     return unit
-
-
-def _checked_margin(margin: float) -> float:
-    kept = float(margin)
-    if not (math.isfinite(kept) and kept > 0):
-        raise DataError(
-            f"margin={margin!r} must be positive: the share of order value that is kept, "
-            "0.30 for 30%."
-        )
-    return kept
 
 
 def _require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Time units, horizons and the discount rate.
+"""Time units, horizons, the discount rate and the margin.
 
 Dates are whole days everywhere; a unit only scales them. A month is a twelfth of a year and a
 year is 365.25 days, so "12M" and "1Y" are the same horizon in every unit.
@@ -16,6 +16,7 @@ __all__ = [
     "DAYS_PER_YEAR",
     "Duration",
     "TimeUnit",
+    "check_margin",
     "check_time_unit",
     "days_per",
     "discount_rate_per_unit",
@@ -49,6 +50,21 @@ def check_time_unit(time_unit: str) -> TimeUnit:
         f"time_unit={time_unit!r} is not a time unit. Use 'D' (day), 'W' (week), "
         "'M' (month, 365.25 / 12 days) or 'Y' (year, 365.25 days)."
     )
+
+
+def check_margin(margin: float) -> float:
+    """Return `margin` if it is a share of order value above 0 and up to 1, else raise.
+
+    >>> check_margin(0.3)
+    0.3
+    """
+    share = float(margin)
+    if not 0 < share <= 1:
+        raise DataError(
+            f"margin={margin!r} must be above 0 and up to 1: the share of order value that is "
+            "kept, 0.30 for 30%."
+        )
+    return share
 
 
 def days_per(time_unit: str) -> float:

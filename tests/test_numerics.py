@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import exp1
 
-from clvforecast.numerics.arrays import distinct, distinct_rows
+from clvforecast.numerics.arrays import distinct, distinct_rows, weighted_rows
 from clvforecast.numerics.interpolation import evaluate_smooth
 from clvforecast.numerics.optimise import Derivatives, minimise_positive
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
@@ -97,6 +97,25 @@ def test_distinct_rows_rebuild_the_columns():
     assert rows == sorted(set(zip(*(c.tolist() for c in columns), strict=True)))
     for level, column in zip(levels, columns, strict=True):
         assert np.array_equal(level[codes], column)
+
+
+def test_distinct_rows_of_more_combinations_than_an_integer_holds():
+    values = np.random.default_rng(0).uniform(size=(5, 40_000))
+    columns = [np.concatenate([v, v]) for v in values]
+    levels, codes = distinct_rows(*columns)
+    assert levels[0].size == 40_000
+    for level, column in zip(levels, columns, strict=True):
+        assert np.array_equal(level[codes], column)
+
+
+@pytest.mark.parametrize("weights", [np.ones(300), np.arange(300) % 4 + 0.5])
+def test_weighted_rows_keep_the_totals(weights):
+    rng = np.random.default_rng(0)
+    columns = [rng.integers(0, 9, 300) / 7, rng.integers(0, 90, 300).astype(float)]
+    levels, totals = weighted_rows(*columns, weights=weights)
+    assert totals.sum() == pytest.approx(weights.sum())
+    for a, b, total in zip(*levels, totals, strict=True):
+        assert total == pytest.approx(weights[(columns[0] == a) & (columns[1] == b)].sum())
 
 
 def test_distinct_of_a_broadcast_constant():

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from clvforecast.errors import DataError
-from clvforecast.numerics.arrays import ArrayLike, BoolArray, FloatArray, IntArray
+from clvforecast.numerics.arrays import (
+    ArrayLike,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    weighted_rows,
+)
 from clvforecast.numerics.optimise import Derivatives
 
 if TYPE_CHECKING:
@@ -93,6 +99,13 @@ class Model(ABC):
     def informative(cls, *columns: FloatArray) -> BoolArray:
         """Which rows carry information on the parameters, shape (n,)."""
 
+    @classmethod
+    @abstractmethod
+    def cells(
+        cls, *columns: FloatArray, weights: FloatArray
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Rows that stand for all customers in the likelihood, as columns, and their weights."""
+
     @abstractmethod
     def log_likelihood(self, *columns: ArrayLike) -> FloatArray:
         """Log-likelihood of every row."""
@@ -135,16 +148,96 @@ class PurchaseModel(Model):
         """Probability that a customer is still active at the end of observation."""
 
     @abstractmethod
+    def purchases_if_alive(
+        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
+    ) -> FloatArray:
+        """Expected purchases in (T, T + t] of a customer who is active at T.
+
+        Parameters
+        ----------
+        t : array_like
+            Length of the period ahead in time units; may be infinite. One number if ``rate > 0``.
+        x, T : array_like
+            Frequency and age, broadcasting with `t`. Given activity, recency says nothing more.
+        rate : float
+            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
+
+        Returns
+        -------
+        ndarray
+            Non-negative; infinite only where it truly is.
+
+        Raises
+        ------
+        DataError
+            If `t` or `rate` is negative.
+        """
+
     def expected_purchases(
         self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> FloatArray:
-        """Expected number of purchases in (T, T + t]."""
+        """Expected number of purchases in (T, T + t], given the purchase history.
 
-    @abstractmethod
+        Parameters
+        ----------
+        t : array_like
+            Length of the period ahead in time units; may be infinite.
+        x, t_x, T : array_like
+            Frequency, recency and age in time units, broadcasting with `t`.
+
+        Returns
+        -------
+        ndarray
+            P(alive) times `purchases_if_alive`.
+
+        Raises
+        ------
+        DataError
+            If `t` is negative or a history is impossible.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.expected_purchases(39, 0, 0, [20, 38.86]).round(4)
+        array([0.3227, 0.1951])
+        """
+        p_alive = self.p_alive(x, t_x, T)
+        return np.asarray(p_alive * self.purchases_if_alive(t, x, T))
+
     def discounted_purchases(
         self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float
     ) -> FloatArray:
-        """Expected purchases in (T, T + t], each worth ``exp(-rate * s)`` when made at T + s."""
+        """Expected purchases in (T, T + t], each discounted from when it happens.
+
+        Parameters
+        ----------
+        t : float
+            Length of the period ahead in time units; may be infinite if ``rate > 0``.
+        x, t_x, T : array_like
+            Frequency, recency and age in time units, broadcasting.
+        rate : float
+            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
+
+        Returns
+        -------
+        ndarray
+            Present value at T of one unit of money per purchase.
+
+        Raises
+        ------
+        DataError
+            If `t` or `rate` is negative or a history is impossible.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> print(model.discounted_purchases(np.inf, 2, 30.43, 38.86, rate=0.0018).round(3))
+        6.421
+        """
+        p_alive = self.p_alive(x, t_x, T)
+        return np.asarray(p_alive * self.purchases_if_alive(t, x, T, rate=rate))
 
     @abstractmethod
     def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
@@ -196,6 +289,22 @@ class PurchaseModel(Model):
         )
 
     @classmethod
+    def checked_history(
+        cls, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Purchase histories as float arrays of one shape, checked."""
+        history = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x, t_x, T)))
+        cls.check(*(h.ravel() for h in history))
+        return history[0], history[1], history[2]
+
+    @classmethod
+    def cells(
+        cls, *columns: FloatArray, weights: FloatArray
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """Distinct histories and their weights: dates are whole days, so customers share them."""
+        return weighted_rows(*columns, weights=weights)
+
+    @classmethod
     def informative(cls, *columns: FloatArray) -> BoolArray:
         """Every customer counts."""
         return np.ones(columns[0].shape, dtype=bool)
@@ -238,6 +347,13 @@ class SpendModel(Model):
             "Refunds lower spend to 0 at most; see `refunds=` of read_orders.",
             labels,
         )
+
+    @classmethod
+    def cells(
+        cls, *columns: FloatArray, weights: FloatArray
+    ) -> tuple[list[FloatArray], FloatArray]:
+        """The rows as they are: mean spends hardly ever coincide."""
+        return list(columns), weights
 
     @classmethod
     def informative(cls, *columns: FloatArray) -> BoolArray:

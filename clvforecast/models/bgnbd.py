@@ -118,113 +118,69 @@ class BGNBD(PurchaseModel):
         >>> model.p_alive([2, 0], [30.43, 0], 38.86).round(4)
         array([0.7266, 1.    ])
         """
-        x, t_x, T = self._checked(x, t_x, T)
+        x, t_x, T = self.checked_history(x, t_x, T)
         return np.asarray(np.where(x > 0, expit(-self._log_odds_of_dropout(x, t_x, T)), 1.0))
 
-    def expected_purchases(
-        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    def purchases_if_alive(
+        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
     ) -> FloatArray:
-        """Expected number of purchases in (T, T + t], given the purchase history: equation 10.
-
-        Parameters
-        ----------
-        t : array_like
-            Length of the period ahead in time units; may be infinite.
-        x, t_x, T : array_like
-            Frequency, recency and age in time units, broadcasting with `t`.
-
-        Returns
-        -------
-        ndarray
-            Non-negative; infinite only for an infinite `t` and ``a <= 1``.
-
-        Raises
-        ------
-        DataError
-            If `t` is negative or a history is impossible.
+        """Expected purchases in (T, T + t] of a customer who is active at T; see `PurchaseModel`.
 
         Notes
         -----
-        Given that the customer is active, ``p ~ Beta(a, b + x)`` and
+        Equation 10 without P(alive). Given activity, ``p ~ Beta(a, b + x)`` and
         ``lambda ~ Gamma(r + x, alpha + T)``; integrating the rate of purchases
         ``lambda exp(-lambda p s)`` over both and over s in (0, t) leaves
         ``E[(1 - (1 + p t / (alpha + T)) ** -(r + x)) / p]``, a beta expectation of a positive
-        bounded function. It has no singularity at a = 1 and cannot cancel or overflow.
+        bounded function. It has no singularity at a = 1 and can neither cancel nor overflow.
+
+        With a discount rate, the integral over s of ``exp(-rate s)`` times
+        ``E[(r + x) / A * (1 + p s / A) ** -(r + x + 1)]``, ``A = alpha + T``, is a second
+        quadrature of positive terms.
 
         Examples
         --------
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.expected_purchases(39, 0, 0, [20, 38.86]).round(4)
-        array([0.3227, 0.1951])
+        >>> model.purchases_if_alive(39, [0, 2], 38.86).round(4)
+        array([0.1951, 1.6874])
         """
-        x, t_x, T = self._checked(x, t_x, T)
+        _check_rate(rate)
         t = _checked_horizon(t)
-        shape = np.broadcast_shapes(t.shape, x.shape)
+        if rate > 0:
+            return self._discounted_if_alive(t, x, T, rate)
 
-        def given_alive(R: float, a: float, b: float, tau: FloatArray) -> FloatArray:
+        def given_history(R: float, a: float, b: float, tau: FloatArray) -> FloatArray:
             p, weights = beta_rule(a, b, finest=R * tau.max())
             return np.asarray(-np.expm1(-R * np.log1p(np.outer(tau, p))) @ (weights / p))
 
-        r, a, b, x_, tau = (
-            np.broadcast_to(v, shape) for v in (self.r, self.a, self.b, x, t / (self.alpha + T))
-        )
+        columns = np.broadcast_arrays(self.r, self.a, self.b, x, t / (self.alpha + np.asarray(T)))
+        r, a, b, x, tau = (np.asarray(c, dtype=float) for c in columns)
         with np.errstate(divide="ignore"):
-            forever = np.where(a > 1, (a + b + x_ - 1) / np.maximum(a - 1, 0), np.inf)
+            forever = np.where(a > 1, (a + b + x - 1) / np.maximum(a - 1, 0), np.inf)
         expected = np.where(tau > 0, forever, 0.0)
         ahead = (tau > 0) & np.isfinite(tau)
-        expected[ahead] = _by_history(given_alive, *(v[ahead] for v in (r, a, b, x_, tau)))
-        return np.asarray(self.p_alive(x, t_x, T) * expected)
+        expected[ahead] = _by_history(given_history, *(v[ahead] for v in (r, a, b, x, tau)))
+        return expected
 
-    def discounted_purchases(
-        self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float
+    def _discounted_if_alive(
+        self, t: FloatArray, x: ArrayLike, T: ArrayLike, rate: float
     ) -> FloatArray:
-        """Expected purchases in (T, T + t], each discounted from when it happens.
+        if t.ndim:
+            raise DataError("With a discount rate, t must be one horizon, not an array.")
+        horizon = min(float(t), _FORGOTTEN / rate)
 
-        Parameters
-        ----------
-        t : float
-            Length of the period ahead in time units; may be infinite if ``rate > 0``.
-        x, t_x, T : array_like
-            Frequency, recency and age in time units, broadcasting.
-        rate : float
-            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
-
-        Returns
-        -------
-        ndarray
-            Present value at T of one unit of money per purchase.
-
-        Notes
-        -----
-        The integral of ``exp(-rate s)`` against the rate of purchases behind
-        `expected_purchases`, ``E[(r + x) / A * (1 + p s / A) ** -(r + x + 1)]`` with
-        ``A = alpha + T``: a double quadrature of positive terms.
-
-        Examples
-        --------
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> print(model.discounted_purchases(np.inf, 2, 30.43, 38.86, rate=0.0018).round(3))
-        6.421
-        """
-        if rate < 0 or not math.isfinite(rate):
-            raise DataError(f"rate={rate!r} must be 0 or more and finite, per time unit.")
-        if rate == 0:
-            return self.expected_purchases(t, x, t_x, T)
-        horizon = min(float(_checked_horizon(t)), _FORGOTTEN / rate)
-        x, t_x, T = self._checked(x, t_x, T)
-        if horizon == 0:
-            return np.zeros(x.shape)
-
-        def given_alive(R: float, a: float, b: float, A: FloatArray) -> FloatArray:
+        def given_history(R: float, a: float, b: float, A: FloatArray) -> FloatArray:
             p, weights = beta_rule(a, b, finest=R * horizon / A.min())
             tau, time_weights = decay_rule(horizon / A, np.maximum(R + 1, rate * A))
             still_buying = np.exp(-(R + 1) * np.log1p(tau[..., None] * p)) @ weights
             discount = np.exp(-rate * A[:, None] * tau)
             return np.asarray(R * np.sum(time_weights * discount * still_buying, axis=-1))
 
-        columns = np.broadcast_arrays(self.r, self.a, self.b, x, self.alpha + T)
-        expected = _by_history(given_alive, *(c.ravel() for c in columns))
-        return np.asarray(self.p_alive(x, t_x, T) * expected.reshape(columns[0].shape))
+        columns = np.broadcast_arrays(self.r, self.a, self.b, x, self.alpha + np.asarray(T))
+        r, a, b, x, A = (np.asarray(c, dtype=float).ravel() for c in columns)
+        if horizon == 0:
+            return np.zeros(columns[0].shape)
+        return _by_history(given_history, r, a, b, x, A).reshape(columns[0].shape)
 
     def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
         """Probability that a new customer makes n repeat purchases in (0, t]: equation 8.
@@ -343,19 +299,17 @@ class BGNBD(PurchaseModel):
             + (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
         )
 
-    def _checked(
-        self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        history = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x, t_x, T)))
-        self.check(*(h.ravel() for h in history))
-        return history[0], history[1], history[2]
-
 
 def _checked_horizon(t: ArrayLike) -> FloatArray:
     horizon = np.asarray(t, dtype=float)
     if not np.all(horizon >= 0):
         raise DataError(f"t={t!r} must be 0 or more: a length of time ahead, in time units.")
     return horizon
+
+
+def _check_rate(rate: float) -> None:
+    if rate < 0 or not math.isfinite(rate):
+        raise DataError(f"rate={rate!r} must be 0 or more and finite, per time unit.")
 
 
 def _by_history(
@@ -462,9 +416,10 @@ class _CellLikelihood:
         per_age, per_last = (1 / age)[self._T_codes], (1 / last)[self._t_x_codes]
 
         log_odds = np.log(a) - np.log(trials) + shape * (log_age - log_last)
-        left = expit(log_odds)
+        odds_apart = np.exp(-np.abs(log_odds))
+        left = np.where(log_odds > 0, 1.0, odds_apart) / (1 + odds_apart)
         w_left, w_alive = w * left, w * (1 - left)
-        value = w @ (np.logaddexp(0, log_odds) - shape * log_age)
+        value = w @ (np.maximum(log_odds, 0) + np.log1p(odds_apart) - shape * log_age)
 
         gradient = np.array(
             [

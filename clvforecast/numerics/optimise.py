@@ -43,7 +43,7 @@ def minimise_positive(
 ) -> Minimum:
     """Minimise over positive parameters, by a trust-region Newton method in their logarithms.
 
-    The search begins at the best of `starts`; the others are tried only if it does not converge.
+    The search begins at the first of `starts`; the others are tried if it does not converge.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def minimise_positive(
         return last[1]
 
     best: Minimum | None = None
-    for start in sorted((np.log(s) for s in starts), key=lambda s: at(s).value):
+    for start in map(np.log, starts):
         result = minimize(  # type: ignore[call-overload]
             lambda theta: at(theta).value,
             start,
