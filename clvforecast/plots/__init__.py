@@ -1,0 +1,27 @@
+"""Pictures of tables: each takes data and an optional `ax`, and returns the `Axes`.
+
+Nothing is computed here; the tables come from `compare`, `frequency_recency_matrix` and the fits.
+Colours are told apart by the colour-blind and in grey print.
+"""
+
+from __future__ import annotations
+
+from clvforecast.plots.customers import (
+    plot_future_share_by_decile,
+    plot_predicted_vs_historical,
+    plot_rank_movement,
+)
+from clvforecast.plots.purchases import (
+    plot_expected_purchases_matrix,
+    plot_p_alive_matrix,
+    plot_purchase_counts,
+)
+
+__all__ = [
+    "plot_expected_purchases_matrix",
+    "plot_future_share_by_decile",
+    "plot_p_alive_matrix",
+    "plot_predicted_vs_historical",
+    "plot_purchase_counts",
+    "plot_rank_movement",
+]
