@@ -39,7 +39,7 @@ types: $(VENV)/.installed-dev
 
 test: lint types
 	@echo "== pytest"
-	@$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix .
@@ -50,7 +50,7 @@ notebooks: $(VENV)/.installed-dev
 
 test-oldest:
 	@$(MAKE) --no-print-directory VENV=.venv-pandas2 .venv-pandas2/.pandas2
-	@.venv-pandas2/bin/pytest -n 2 $(PYTEST_ARGS)
+	@.venv-pandas2/bin/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 .venv-pandas2/.pandas2: .venv-pandas2/.installed-dev
 	@echo "== pandas 2.2"

@@ -1,0 +1,280 @@
+"""From a source's columns to checked orders, with an account of every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from clvforecast.errors import DataError
+from clvforecast.transactions.amounts import LARGEST, AmountColumn
+from clvforecast.transactions.date_order import refuse_unstated_order
+from clvforecast.transactions.dates import DateColumn
+from clvforecast.transactions.engine import calling_engine, discard, fetch, fetch_row, keep
+from clvforecast.transactions.quality import DROPPED, NOTED, Quality
+from clvforecast.transactions.summary import by_customer, by_day
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import ibis
+
+    from clvforecast.transactions.sources import Columns, Source
+
+__all__ = ["Rules", "clean"]
+
+_EXAMPLES: Final = 3
+_KEPT: Final = "kept"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How to read and clean a source; `read_orders` says what each means."""
+
+    columns: Columns
+    until: dt.date | None
+    date_format: str | None
+    tz: str | None
+    decimal: str
+    thousands: str | None
+    refunds: str
+    duplicates: str
+
+
+class _Judge:
+    """Says of every row of a source whether it is kept, and if not, why.
+
+    Attributes
+    ----------
+    dates, amounts : DateColumn, AmountColumn
+    rows : ibis.Table
+        The source with `date`, `amount` and `_reason`: a key of `DROPPED`, or "kept".
+    """
+
+    def __init__(self, source: Source, rules: Rules) -> None:
+        self._source, self._rules = source, rules
+        schema = source.table.schema()
+        named = rules.columns
+        dates = DateColumn(
+            "_date", named.date, schema["_date"], source.loose, rules.date_format, rules.tz
+        )
+        self.amounts = AmountColumn(
+            "_amount",
+            named.amount,
+            schema["_amount"],
+            source.loose,
+            rules.decimal,
+            rules.thousands,
+        )
+        self.dates = dates.spanning(source.table)
+        self._steps: list[ibis.Table] = []
+        rows = source.table
+        if self.dates.changes:
+            rows = self._keep(self.dates.with_seconds(rows))
+        self.rows = self._keep(self._judged(rows))
+
+    def _keep(self, table: ibis.Table) -> ibis.Table:
+        """Compute a step now where the engine is ours, so that it is done once."""
+        if not self._source.in_process:
+            return table
+        self._steps.append(keep(table))
+        return self._steps[-1]
+
+    def close(self) -> None:
+        """Free what was computed on the way."""
+        while self._steps:
+            discard(self._steps.pop())
+        self._source.release()
+
+    def _judged(self, rows: ibis.Table) -> ibis.Table:
+        import ibis
+
+        rows = rows.mutate(date=self.dates.parse(rows), amount=self.amounts.parse(rows))
+        customer = rows.customer_id
+        nobody = customer.isnull()
+        if customer.type().is_string():
+            nobody |= customer.strip() == ""
+        elif customer.type().is_floating():
+            nobody |= ~customer.between(-LARGEST, LARGEST)
+        reasons = [
+            (nobody, "no_customer"),
+            (self.dates.is_missing(rows), "no_date"),
+            (rows.date.isnull(), "bad_date"),
+            (self.amounts.is_missing(rows), "no_amount"),
+            (rows.amount.isnull(), "bad_amount"),
+        ]
+        if self._rules.until is not None:
+            reasons.append((rows.date > ibis.literal(self._rules.until), "after_until"))
+        if self._rules.refunds == "drop" and self._rules.columns.order is None:
+            reasons.append((rows.amount < 0, "refund"))
+        return rows.mutate(_reason=ibis.cases(*reasons, else_=_KEPT))
+
+    def kept(self) -> ibis.Table:
+        """Select the rows kept, in their canonical columns."""
+        rows = self.rows.distinct() if self._rules.duplicates == "drop" else self.rows
+        rows = rows.filter(rows._reason == _KEPT)
+        return rows.select("customer_id", "date", "amount", *self._rules.columns.kept)
+
+    def count(self) -> dict[str, int]:
+        """Count every reason in one scan."""
+        # Rows alike in every column are counted together: duplicates cannot be counted without
+        # grouping, and the one grouping then serves every other count.
+        alike = self.rows.group_by(self.rows.columns).agg(_rows=self.rows.count())
+        kept = alike._reason == _KEPT
+
+        def rows_where(condition: Any) -> Any:
+            return alike._rows.sum(where=condition).fill_null(0)
+
+        counts = {key: rows_where(alike._reason == key) for key in DROPPED}
+        counts |= {
+            "read": alike._rows.sum().fill_null(0),
+            "kept": rows_where(kept),
+            "repeated": (alike._rows - 1).sum(where=kept).fill_null(0),
+            "zero_amount": rows_where(kept & (alike.amount == 0)),
+            "refund_rows": rows_where(kept & (alike.amount < 0)),
+            "readable_dates": rows_where(alike.date.notnull()),
+        }
+        if self._rules.columns.order is not None:
+            counts["no_order"] = rows_where(kept & alike.order.isnull())
+        return {key: int(value) for key, value in fetch_row(alike.agg(**counts)).items()}
+
+    def bad(self, reason: str) -> ibis.Table:
+        """Select the rows that go for one reason."""
+        return self.rows.filter(self.rows._reason == reason)
+
+    def examples(self, reason: str) -> tuple[str, ...]:
+        """Show a few of the values that could not be read."""
+        column = self.dates if reason == "bad_date" else self.amounts
+        bad = self.bad(reason)
+        texts = bad.select(_text=column.text(bad)).distinct().order_by("_text").limit(_EXAMPLES)
+        return tuple(str(value) for value in fetch(texts).column("_text").to_pylist())
+
+
+def clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
+    """Clean a source: the table of `Transactions`, and the account of what became of every row.
+
+    Raises
+    ------
+    DataError
+        If dates or amounts cannot be read as they stand, refunds are there and may not be, or
+        nothing is left.
+    """
+    with calling_engine(f"{source.label} could not be cleaned"):
+        return _clean(source, rules)
+
+
+def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
+    judge = _Judge(source, rules)
+    counts = judge.count()
+    if not counts["read"]:
+        raise DataError(f"{source.label} has no rows. Give at least one order.")
+    examples = {key: judge.examples(key) for key in ("bad_date", "bad_amount") if counts[key]}
+    if counts["bad_date"] and judge.dates.is_text:
+        bad = judge.bad("bad_date")
+        refuse_unstated_order(judge.dates, bad, counts["readable_dates"], examples["bad_date"])
+
+    dropped = {key: counts[key] for key in DROPPED}
+    noted = dict.fromkeys(NOTED, 0) | {
+        "duplicates_kept": counts["repeated"],
+        "zero_amount": counts["zero_amount"],
+        "refund_rows": counts["refund_rows"],
+        "no_order": counts.get("no_order", 0),
+    }
+    if rules.duplicates == "drop":
+        dropped["duplicate"], noted["duplicates_kept"] = counts["repeated"], 0
+    kept = counts["kept"] - dropped["duplicate"]
+    if not kept:
+        raise DataError(_nothing_left(source.label, counts["read"], dropped, examples))
+
+    table = judge.kept()
+    if source.in_process:
+        # The caller's frame may change later, and a CSV file need not be read again.
+        table = keep(table)
+        judge.close()
+    refund_rows = counts["refund_rows"]
+    if rules.columns.order is not None and refund_rows and rules.refunds != "net":
+        table, refund_rows = _without_refund_orders(table)
+        if rules.refunds == "drop":
+            dropped["refund"] = refund_rows
+            kept -= refund_rows
+            noted["refund_rows"] = 0
+    if rules.refunds == "error" and refund_rows:
+        raise DataError(
+            f"{refund_rows:,} of {counts['read']:,} rows are refunds (the amount in "
+            f"{rules.columns.amount!r} is negative), and refunds='error' forbids them. Pass "
+            "refunds='net' or refunds='drop', or mend the log."
+        )
+    if not kept:
+        raise DataError(_nothing_left(source.label, counts["read"], dropped, examples))
+
+    facts = _facts(table, has_order=rules.columns.order is not None)
+    noted |= {key: int(facts[key]) for key in NOTED if key in facts}
+    if not facts["customers"]:
+        raise DataError(
+            f"{source.label} has no purchase: every order of all "
+            f"{_plural(noted['refund_only_customers'], 'customer')} is a refund or is cancelled by "
+            f"one. Check the sign of {rules.columns.amount!r}."
+        )
+    quality = Quality(
+        rows_read=counts["read"],
+        rows_kept=kept,
+        dropped=dropped,
+        noted=noted,
+        examples=examples,
+        customers=int(facts["customers"]),
+        purchase_days=int(facts["purchase_days"]),
+        first_day=facts["first_day"],
+        last_day=facts["last_day"],
+    )
+    return table, quality
+
+
+def _without_refund_orders(table: ibis.Table) -> tuple[ibis.Table, int]:
+    """Leave out the lines of orders whose total is negative, and count them."""
+    total = table.amount.sum().over(group_by=["customer_id", "date", "order"])
+    lines = table.mutate(_total=total)
+    refunds = fetch_row(lines.agg(rows=lines.count(where=lines._total < 0)))["rows"]
+    return lines.filter(lines._total >= 0).drop("_total"), int(refunds)
+
+
+def _facts(table: ibis.Table, *, has_order: bool) -> dict[str, Any]:
+    """Count customers and the days on which refunds matter."""
+    customers = by_customer(by_day(table, ["customer_id"], has_order=has_order), ["customer_id"])
+    real = customers.first_order.notnull()
+    return fetch_row(
+        customers.agg(
+            customers=customers.count(where=real),
+            purchase_days=customers.purchase_days.sum(),
+            first_day=customers.first_day.min(),
+            last_day=customers.last_day.max(),
+            cancelled_days=customers.cancelled_days.sum(),
+            early_refunds=customers.early_refunds.sum(),
+            refund_only_customers=customers.count(where=~real),
+        )
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _nothing_left(
+    label: str, read: int, dropped: dict[str, int], examples: dict[str, tuple[str, ...]]
+) -> str:
+    """Say what removed the rows, the commonest reason first."""
+    reasons = [
+        f"{count:,} {DROPPED[key]}"
+        + (f" (such as {', '.join(map(repr, examples[key]))})" if key in examples else "")
+        for key, count in sorted(dropped.items(), key=lambda item: -item[1])
+        if count
+    ]
+    remedies = {
+        "bad_date": " Pass date_format= if the dates are not YYYY-MM-DD.",
+        "bad_amount": " Pass decimal=',' or thousands= if the amounts are written that way.",
+        "after_until": " Check until=.",
+        "no_customer": " Check customer=.",
+    }
+    most = max(dropped, key=lambda key: dropped[key])
+    return (
+        f"{label} has no order left of {_plural(read, 'row')}: {'; '.join(reasons)}."
+        f"{remedies.get(most, '')}"
+    )

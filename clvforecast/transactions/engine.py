@@ -1,0 +1,88 @@
+"""Runs Ibis expressions, and turns what an engine says into words a user can act on."""
+
+from __future__ import annotations
+
+import re
+import uuid
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from clvforecast.errors import ClvError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import ibis
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["calling_engine", "discard", "fetch", "fetch_frame", "fetch_row", "keep"]
+
+_CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
+_PASSWORD = re.compile(r"(?i)\b(password|passwd|pwd)\s*=\s*\S+")
+
+
+def _first_lines(error: BaseException) -> str:
+    """Give the gist of an engine's message, without credentials."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines[:2])[:300] or type(error).__name__
+    return _PASSWORD.sub(r"\1=***", _CREDENTIALS.sub(r"\1***@", text))
+
+
+@contextmanager
+def calling_engine(what: str) -> Iterator[None]:
+    """Raise whatever an engine raises as one `DataError`, and keep its deprecations to itself.
+
+    The engines share no base class, so everything that is not ours already is translated. The
+    cause is not chained: drivers repeat the connection string in theirs. A deprecation between
+    Ibis and an engine is nothing the caller can act on, and no reason to fail under ``-W error``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    except ClvError:
+        raise
+    except Exception as error:
+        raise DataError(f"{what}: {_first_lines(error)}") from None
+
+
+def fetch(expr: ibis.Table) -> pa.Table:
+    """Compute a table expression where its data are and bring the result here."""
+    with calling_engine("The orders could not be computed"):
+        return expr.to_pyarrow()
+
+
+def fetch_row(expr: ibis.Table) -> dict[str, Any]:
+    """Compute an aggregate of one row."""
+    row: dict[str, Any] = fetch(expr).to_pylist()[0]
+    return row
+
+
+def fetch_frame(expr: ibis.Table, index: list[str]) -> pd.DataFrame:
+    """Compute a table and index it, sorted; dates become datetime64."""
+    import pandas as pd
+    import pyarrow as pa
+
+    result = fetch(expr)
+    for position, field in enumerate(result.schema):
+        if pa.types.is_date(field.type):
+            dates = result.column(position).cast(pa.timestamp("us"))
+            result = result.set_column(position, field.name, dates)
+    # Sorted here and not by the engine: a database may collate text by its own locale.
+    frame = result.sort_by([(name, "ascending") for name in index]).to_pandas()
+    assert isinstance(frame, pd.DataFrame)  # noqa: S101 - narrows the untyped result
+    return frame.set_index(index if len(index) > 1 else index[0])
+
+
+def keep(expr: ibis.Table) -> ibis.Table:
+    """Compute a table into a temporary one of its engine, which lives as long as the connection."""
+    with calling_engine("The orders could not be kept"):
+        name = f"clvforecast_{uuid.uuid4().hex}"
+        return expr.get_backend().create_table(name, expr, temp=True)
+
+
+def discard(table: ibis.Table) -> None:
+    """Drop a table made by `keep`."""
+    table.get_backend().raw_sql(f'DROP TABLE "{table.op().name}"')

@@ -1,0 +1,164 @@
+"""Purchase days and customers: the group-bys behind every summary, as Ibis expressions.
+
+The rule for refunds, used everywhere
+-------------------------------------
+An order with a negative amount is a refund; it is never a purchase. Orders of one customer on one
+day are one day: its net is the sum of its orders.
+
+- A day is a **purchase day** if it has an order that is no refund, and either no refund or a
+  positive net. Its amount is its net.
+- Any other day is a day of refunds, worth what its net is below zero. A purchase and its full
+  refund on the same day thus leave nothing.
+- **Later refunds**, on days after the customer's first purchase day and up to the end of
+  observation, lower the customer's spend in proportion: by the factor
+  ``max(0, 1 - later refunds / gross)``, gross being the sum over all purchase days. Which purchase
+  a refund belongs to is not in the log; in proportion, no purchase is dropped, no mean is
+  negative, and the total is right.
+- Refunds before the first purchase day concern orders before the log: ignored, and counted.
+- Customers without a purchase day are not customers; they are counted.
+
+A net within rounding of zero (1e-9 of what was bought that day) is zero: 10.1 + 20.2 - 30.3 is not
+a purchase of 4e-15.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    import ibis
+
+__all__ = ["activity", "by_customer", "by_day", "holdout", "rfm_summary"]
+
+_ROUNDING: Final = 1e-9
+
+
+def by_day(
+    orders: ibis.Table,
+    keys: Sequence[str],
+    *,
+    has_order: bool,
+    until: dt.date | None = None,
+) -> ibis.Table:
+    """Group orders into days.
+
+    Returns
+    -------
+    ibis.Table
+        One row per key and day: the keys, `date`, `amount` (net), `orders` (those that are no
+        refunds), `refunds` (those that are) and `is_purchase`.
+    """
+    import ibis
+
+    _ = ibis._
+    if until is not None:
+        orders = orders.filter(orders.date <= ibis.literal(until))
+    if has_order:  # an order log by line: an order is the sum of its lines
+        orders = orders.group_by(*keys, "date", "order").agg(amount=_.amount.sum())
+    days = orders.group_by(*keys, "date").agg(
+        amount=_.amount.sum(),
+        orders=_.count(where=_.amount >= 0),
+        refunds=_.count(where=_.amount < 0),
+        _bought=_.amount.sum(where=_.amount >= 0),
+    )
+    left = (days.refunds == 0) | (days.amount > _ROUNDING * days._bought)
+    return days.mutate(is_purchase=(days.orders > 0) & left).drop("_bought")
+
+
+def by_customer(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+    """Group days into customers, those without a purchase included.
+
+    Returns
+    -------
+    ibis.Table
+        The keys; `first_day` and `last_day` of any order; `first_order` and `last_order` of a
+        purchase (NULL without one); `purchase_days`; `orders` (on purchase days); `gross` (their
+        net amounts); `repeat_amount` (without the first day's); `refunded` (later refunds,
+        positive); `cancelled_days`; `early_refunds` (days of refunds before the first purchase).
+    """
+    import ibis
+
+    # The first day of the customer beside each of its days: with it the spend of the repeat days
+    # is a sum, not a difference that cancels, and one pass tells early refunds from later ones.
+    bought_on = ibis.ifelse(days.is_purchase, days.date, ibis.null("date"))
+    days = days.mutate(_first=bought_on.min().over(group_by=list(keys)))
+    bought = days.is_purchase
+    later = days._first.notnull() & (days.date > days._first)
+    return days.group_by(*keys).agg(
+        first_day=days.date.min(),
+        last_day=days.date.max(),
+        first_order=days._first.min(),
+        last_order=days.date.max(where=bought),
+        purchase_days=days.count(where=bought),
+        orders=_total(days.orders, bought).cast("int64"),
+        gross=_total(days.amount, bought),
+        repeat_amount=_total(days.amount, bought & later),
+        refunded=_total(-days.amount, ~bought & later & (days.amount < 0)),
+        cancelled_days=days.count(where=~bought & (days.orders > 0)),
+        early_refunds=days.count(where=~bought & days._first.notnull() & ~later),
+    )
+
+
+def rfm_summary(days: ibis.Table, end: dt.date, length: float) -> ibis.Table:
+    """Express the RFM summary at the day `end`, in units of `length` days."""
+    import ibis
+
+    bought = _with_purchase(by_customer(days, ["customer_id"]))
+    first, repeats = bought.first_order, bought.purchase_days - 1
+    # The difference of dates, not of timestamps: no zone and no clock change can shift it.
+    return bought.select(
+        customer_id=bought.customer_id,
+        frequency=repeats.cast("int64"),
+        recency=bought.last_order.delta(first, unit="day").cast("float64") / length,
+        T=ibis.literal(end).delta(first, unit="day").cast("float64") / length,
+        monetary_value=_remaining_share(bought.refunded, bought.gross)
+        * bought.repeat_amount
+        / ibis.ifelse(repeats > 0, repeats, 1),
+    )
+
+
+def holdout(days: ibis.Table, cutoff: dt.date) -> ibis.Table:
+    """Express what each customer bought after `cutoff`; those who bought nothing have no row."""
+    import ibis
+
+    days = days.filter(days.date > ibis.literal(cutoff))
+    refund = ~days.is_purchase & (days.amount < 0)
+    bought = days.group_by("customer_id").agg(
+        purchases=days.count(where=days.is_purchase),
+        _gross=_total(days.amount, days.is_purchase),
+        _refunded=_total(-days.amount, refund),
+    )
+    bought = bought.filter(bought.purchases > 0)
+    bought = bought.mutate(spend=bought._gross * _remaining_share(bought._refunded, bought._gross))
+    return bought.select(
+        "customer_id", "purchases", "spend", mean_spend=bought.spend / bought.purchases
+    )
+
+
+def activity(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+    """Express each customer's orders, purchase days, net revenue, first and last order."""
+    bought = _with_purchase(by_customer(days, keys))
+    revenue = bought.gross * _remaining_share(bought.refunded, bought.gross)
+    return bought.mutate(revenue=revenue).select(
+        *keys, "orders", "purchase_days", "revenue", "first_order", "last_order"
+    )
+
+
+def _with_purchase(customers: ibis.Table) -> ibis.Table:
+    return customers.filter(customers.first_order.notnull())
+
+
+def _remaining_share(refunded: Any, gross: Any) -> Any:
+    """Share of the gross spend that later refunds leave, 0 to 1."""
+    import ibis
+
+    kept = ibis.ifelse(gross > 0, 1 - refunded / ibis.ifelse(gross > 0, gross, 1.0), 1.0)
+    return ibis.ifelse(kept > _ROUNDING, kept, 0.0)
+
+
+def _total(values: Any, where: Any) -> Any:
+    """Sum where a condition holds; 0 where it never does."""
+    return values.sum(where=where).fill_null(0)

