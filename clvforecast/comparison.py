@@ -203,14 +203,13 @@ def compare(
         }
     )
     customers["difference"] = customers["clv"] - customers["simple_projection"]
-    customers["rank_past"] = _rank(customers["past_value"])
-    customers["rank_forecast"] = _rank(customers["clv"])
+    past_value, future_value = _settled(customers["past_value"]), _settled(customers["clv"])
+    customers["rank_past"] = _rank(past_value)
+    customers["rank_forecast"] = _rank(future_value)
     customers["p_alive"] = value["p_alive"].astype(float)
-    past_cut = float(customers["past_value"].quantile(quantile))
-    forecast_cut = float(customers["clv"].quantile(quantile))
-    customers["quadrant"] = _quadrant(
-        customers["past_value"] > past_cut, customers["clv"] > forecast_cut
-    )
+    past_cut = float(past_value.quantile(quantile))
+    forecast_cut = float(future_value.quantile(quantile))
+    customers["quadrant"] = _quadrant(past_value > past_cut, future_value > forecast_cut)
     return Comparison(
         customers=customers,
         summary=_summary(customers),
@@ -316,6 +315,17 @@ def _horizon_days(value: pd.DataFrame, horizon: Duration | None) -> float:
             f"{format_days(own_days)}. Leave `horizon` out, or forecast that horizon."
         )
     return days
+
+
+def _settled(value: pd.Series[float]) -> pd.Series[float]:
+    """Values to twelve digits: an engine that adds in parallel settles no more of them.
+
+    Without this, equal sums would tie in one reading of a log and not in the next.
+    """
+    amounts = value.to_numpy(dtype=float)
+    size = np.maximum(np.abs(amounts), np.finfo(float).tiny)
+    unit = 10.0 ** np.maximum(np.floor(np.log10(size)) - 11, -300.0)
+    return pd.Series(np.round(amounts / unit) * unit, index=value.index)
 
 
 def _rank(value: pd.Series[float]) -> pd.Series[int]:

@@ -222,8 +222,7 @@ class Fit:
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                "This is not a fit saved by clvforecast: "
-                f"{type(error).__name__}: {error}. Fit again and save."
+                f"This is not a fit saved by clvforecast ({_missing(error)}). Fit again and save."
             ) from error
 
     def save(self, path: str | Path) -> None:
@@ -365,6 +364,10 @@ def spend_model(given: Fit | Model) -> SpendModel:
             f"A spend model such as GammaGamma, or its fit, is needed, not {type(model).__name__}."
         )
     return model
+
+
+def _missing(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def model_columns(model: type[Model], rfm: pd.DataFrame) -> list[FloatArray]:

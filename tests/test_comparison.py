@@ -382,3 +382,11 @@ def test_text_ids_survive_the_whole_way(sample):
     buys = clv.BGNBD(r=0.243, alpha=4.414 * 7, a=0.793, b=2.426)
     value = clv.forecast(buys, clv.GammaGamma(p=6.25, q=3.74, v=15.44), rfm, horizon="52W")
     assert "00004" in clv.compare(value, clv.historical_clv(sample)).customers.index
+
+
+def test_sums_that_differ_in_the_last_digit_are_a_tie():
+    """Engines add in parallel, in another order each time: 0.1 + 0.2 + 0.3 or 0.3 + 0.2 + 0.1."""
+    ids, revenue = list("abcd"), [0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.5, 0.0]
+    assert revenue[0] != revenue[1]
+    both = compare(make_value(ids, [4.0, 3.0, 2.0, 1.0], 0.5), make_past(ids, revenue))
+    assert both.customers["rank_past"].to_dict() == {"a": 1, "b": 1, "c": 3, "d": 4}

@@ -103,7 +103,7 @@ def test_files_are_found_inside_the_package_and_beside_it(tmp_path, folder):
     (tmp_path / folder).mkdir()
     shutil.copy(datasets.worked_example_path(), tmp_path / folder)
     code = "from clvforecast import datasets; print(datasets.worked_example_path())"
-    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+    done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert Path(done.stdout.strip()) == (tmp_path / folder / "worked_example.csv").resolve()

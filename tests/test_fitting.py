@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import approx_fprime, minimize
 
+import clvforecast as clv
 from clvforecast import BGNBD, DataError, Fit, FitError, FitWarning, GammaGamma
 from clvforecast.fitting import fit
 
@@ -264,3 +265,14 @@ def test_loading_what_is_not_there(tmp_path):
         Fit.load(tmp_path / "none.json")
     with pytest.raises(DataError, match="not a fit"):
         Fit.from_json("hello")
+
+
+def test_a_fit_that_runs_off_still_forecasts():
+    """The worked example: five customers, four of them alike."""
+    orders = clv.read_orders(clv.datasets.worked_example_path())
+    rfm = orders.summarize("W")
+    with pytest.warns(FitWarning):
+        buys, spend = BGNBD.fit(rfm), GammaGamma.fit(rfm)
+    value = clv.forecast(buys, spend, rfm, horizon="52W", annual_discount_rate=0.1)
+    assert np.isfinite(value).all(axis=None)
+    assert (value > 0).all(axis=None)

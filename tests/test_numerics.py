@@ -26,6 +26,20 @@ def test_beta_rule_has_the_moments_of_the_beta_law(a, b):
     assert len(p) < 200
 
 
+@pytest.mark.parametrize("a", [1e-6, 0.3, 99.0, 101.0, 1e9, 1e17, 1e40])
+@pytest.mark.parametrize("b", [1e-6, 0.3, 99.0, 101.0, 1e9, 1e17, 1e43])
+def test_beta_rule_at_any_parameters_a_search_may_end_at(a, b):
+    p, weights = beta_rule(a, b, finest=3.0)
+    if max(a, b) > 1e3:  # E[f(P)] is f(mean) + f''(mean) variance / 2, and no more in double
+        mean = a / (a + b)
+        variance = mean * (1 - mean) / (a + b + 1)
+        exact, close = 1 / (1 + 3 * mean) + 9 * variance / (1 + 3 * mean) ** 3, 1e-8
+    else:
+        close = 1e-12
+        exact = float(mp.hyp2f1(1, a, a + b, -3) if a < b else mp.hyp2f1(1, b, a + b, 0.75) / 4)
+    assert weights @ (1 / (1 + 3 * p)) == pytest.approx(exact, rel=close)
+
+
 @pytest.mark.parametrize("a", [0.05, 1.0, 7.0])
 @pytest.mark.parametrize("tau", [1e-3, 1.0, 1e3, 1e6])
 def test_beta_rule_does_not_care_how_steep_the_integrand_is(a, tau):

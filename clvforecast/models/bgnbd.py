@@ -13,7 +13,14 @@ from scipy.special import betainc, expit, xlogy
 
 from clvforecast.errors import DataError
 from clvforecast.models.base import LogLikelihood, PurchaseModel
-from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct, distinct_rows
+from clvforecast.numerics.arrays import (
+    ArrayLike,
+    FloatArray,
+    IntArray,
+    distinct,
+    distinct_rows,
+    sums_by_code,
+)
 from clvforecast.numerics.interpolation import evaluate_smooth
 from clvforecast.numerics.optimise import Derivatives
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
@@ -340,23 +347,26 @@ def _by_history(
 class _CellLikelihood:
     """Equation 6 summed over weighted cells.
 
-    What depends on x alone is summed over distinct x, and logarithms are taken of distinct times
-    only, so that an evaluation costs a few passes over the cells of repeat buyers.
+    Logarithms and rising factorials are taken of distinct x, t_x and T only, and sums over cells
+    are first gathered by them, so that an evaluation costs a few passes over repeat buyers' cells.
     """
 
     def __init__(self, x: FloatArray, t_x: FloatArray, T: FloatArray, weights: FloatArray) -> None:
         counts, codes = distinct(x)
         self._customers = float(weights.sum())
-        self._count_weights = np.bincount(codes, weights)
+        self._count_weights = sums_by_code(codes, weights, counts.size)
         self._rising = RisingFactorials(counts)
 
         once = x == 0
         self._once_T, once_codes = distinct(T[once])
-        self._once_weights = np.bincount(once_codes, weights[once], self._once_T.size)
+        self._once_weights = sums_by_code(once_codes, weights[once], self._once_T.size)
 
-        self._x, self._weights = x[~once], weights[~once]
-        self._T, self._T_codes = distinct(T[~once])
+        self._weights = weights[~once]
+        self._x, self._x_codes = distinct(x[~once])
         self._t_x, self._t_x_codes = distinct(t_x[~once])
+        self._T, self._T_codes = distinct(T[~once])
+        self._T_weights = self._by_T(self._weights)
+        self._T_purchases = self._by_T(self._weights * x[~once])
 
     def __call__(self, parameters: FloatArray) -> Derivatives:
         value, gradient, hessian = self._from_counts(*parameters)
@@ -368,6 +378,12 @@ class _CellLikelihood:
                 hessian + more.hessian,
             )
         return Derivatives(value, gradient, hessian)
+
+    def _by_T(self, values: FloatArray) -> FloatArray:
+        return sums_by_code(self._T_codes, values, self._T.size)
+
+    def _by_t_x(self, values: FloatArray) -> FloatArray:
+        return sums_by_code(self._t_x_codes, values, self._t_x.size)
 
     def _from_counts(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
         """``log (r)_x + r log alpha + log (b)_x - log (a + b)_x``."""
@@ -409,38 +425,47 @@ class _CellLikelihood:
         ``P u' + (1 - P) v'`` and the Hessian ``P u'' + (1 - P) v'' + P (1 - P) d d^T``,
         ``d = v' - u'``.
         """
-        x, w = self._x, self._weights
-        shape, trials = r + x, b + (x - 1)
+        shape, trials = r + self._x, b + (self._x - 1)
         age, last = alpha + self._T, alpha + self._t_x
-        log_age, log_last = np.log(age)[self._T_codes], np.log(last)[self._t_x_codes]
-        per_age, per_last = (1 / age)[self._T_codes], (1 / last)[self._t_x_codes]
+        log_age, log_last = np.log(age), np.log(last)
 
-        log_odds = np.log(a) - np.log(trials) + shape * (log_age - log_last)
-        odds_apart = np.exp(-np.abs(log_odds))
-        left = np.where(log_odds > 0, 1.0, odds_apart) / (1 + odds_apart)
-        w_left, w_alive = w * left, w * (1 - left)
-        value = w @ (np.maximum(log_odds, 0) + np.log1p(odds_apart) - shape * log_age)
+        silence = log_age[self._T_codes] - log_last[self._t_x_codes]
+        shapes = shape[self._x_codes]
+        log_odds = (np.log(a) - np.log(trials))[self._x_codes] + shapes * silence
+        smaller_odds = np.exp(-np.abs(log_odds))
+        alive = np.where(log_odds > 0, smaller_odds, 1.0) / (1 + smaller_odds)
+        w_alive = self._weights * alive
+        w_left = self._weights - w_alive
+
+        value = (
+            np.sum(self._weights * (np.maximum(log_odds, 0) + np.log1p(smaller_odds)))
+            - (r * self._T_weights + self._T_purchases) @ log_age
+        )
+        alive_T, alive_shape = self._by_T(w_alive), self._by_T(w_alive * shapes)
+        left_t_x, left_shape = self._by_t_x(w_left), self._by_t_x(w_left * shapes)
+        left_x = sums_by_code(self._x_codes, w_left, self._x.size)
+        left = left_x.sum()
 
         gradient = np.array(
             [
-                -(w_alive @ log_age + w_left @ log_last),
-                -(w_alive @ (shape * per_age) + w_left @ (shape * per_last)),
-                w_left.sum() / a,
-                -(w_left @ (1 / trials)),
+                -(alive_T @ log_age + left_t_x @ log_last),
+                -(alive_shape @ (1 / age) + left_shape @ (1 / last)),
+                left / a,
+                -(left_x @ (1 / trials)),
             ]
         )
         hessian = np.zeros((4, 4))
-        hessian[0, 1] = hessian[1, 0] = -(w_alive @ per_age + w_left @ per_last)
-        hessian[1, 1] = w_alive @ (shape * per_age**2) + w_left @ (shape * per_last**2)
-        hessian[2, 2] = -w_left.sum() / a**2
-        hessian[3, 3] = w_left @ trials**-2
+        hessian[0, 1] = hessian[1, 0] = -(alive_T @ (1 / age) + left_t_x @ (1 / last))
+        hessian[1, 1] = alive_shape @ age**-2 + left_shape @ last**-2
+        hessian[2, 2] = -left / a**2
+        hessian[3, 3] = left_x @ trials**-2
         difference = np.stack(
             [
-                log_age - log_last,
-                shape * (per_age - per_last),
-                np.full_like(x, 1 / a),
-                -1 / trials,
+                silence,
+                shapes * ((1 / age)[self._T_codes] - (1 / last)[self._t_x_codes]),
+                np.full_like(silence, 1 / a),
+                (-1 / trials)[self._x_codes],
             ]
         )
-        hessian += (difference * (w_left * (1 - left))) @ difference.T
+        hessian += (difference * (w_left * alive)) @ difference.T
         return Derivatives(float(value), gradient, hessian)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, polygamma
 
 from clvforecast.models.base import LogLikelihood, SpendModel
-from clvforecast.numerics.arrays import ArrayLike, FloatArray, distinct
+from clvforecast.numerics.arrays import ArrayLike, FloatArray, distinct, sums_by_code
 from clvforecast.numerics.optimise import Derivatives
 
 __all__ = ["GammaGamma"]
@@ -164,8 +164,7 @@ class _CellLikelihood:
         self._constant = float(weights @ np.log(m))
 
     def _by_count(self, values: FloatArray) -> FloatArray:
-        weighted = self._weights * values
-        return np.bincount(self._codes, weighted, self._counts.size).astype(float)
+        return sums_by_code(self._codes, self._weights * values, self._counts.size)
 
     def __call__(self, parameters: FloatArray) -> Derivatives:
         p, q, v = parameters

@@ -15,6 +15,7 @@ __all__ = [
     "IntArray",
     "distinct",
     "distinct_rows",
+    "sums_by_code",
     "weighted_rows",
 ]
 
@@ -59,6 +60,15 @@ def distinct_rows(*columns: FloatArray) -> tuple[list[FloatArray], IntArray]:
     return _rows(levels, sizes, present), positions
 
 
+def sums_by_code(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
+    """Sum of the values of every code below `size`.
+
+    >>> sums_by_code(np.array([0, 2, 0]), np.array([1.0, 5.0, 2.0]), 3)
+    array([3., 0., 5.])
+    """
+    return np.bincount(codes, values, size).astype(np.float64, copy=False)
+
+
 def weighted_rows(*columns: FloatArray, weights: FloatArray) -> tuple[list[FloatArray], FloatArray]:
     """Distinct rows of equally long columns, and the sum of the weights of each.
 
@@ -70,8 +80,7 @@ def weighted_rows(*columns: FloatArray, weights: FloatArray) -> tuple[list[Float
         present, counts = np.unique(codes, return_counts=True)
         return _rows(levels, sizes, present), counts.astype(float)
     present, positions = _renumbered(codes, math.prod(sizes))
-    totals = np.bincount(positions, weights, present.size).astype(float)
-    return _rows(levels, sizes, present), totals
+    return _rows(levels, sizes, present), sums_by_code(positions, weights, present.size)
 
 
 def _row_codes(*columns: FloatArray) -> tuple[list[FloatArray], tuple[int, ...], IntArray]:

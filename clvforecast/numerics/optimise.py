@@ -14,7 +14,7 @@ __all__ = ["Derivatives", "Minimum", "minimise_positive"]
 
 _GRADIENT_TOLERANCE = 1e-10
 _CONVERGED_GRADIENT = 1e-6
-_LARGEST_LOGARITHM = 100.0
+_LARGEST_LOGARITHM = 30.0
 
 
 class Derivatives(NamedTuple):

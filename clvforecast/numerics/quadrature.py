@@ -19,6 +19,8 @@ __all__ = ["Rule", "beta_rule", "decay_rule"]
 
 _COARSEST_STEP = 0.2
 _STEPS_PER_DEVIATION = 2.0
+_NARROW = 0.1
+_POINT_MASS = 1e-8
 _NEGLIGIBLE_LOG_WEIGHT = 60.0
 _SMALLEST_LOG_NODE = -600.0
 
@@ -41,7 +43,7 @@ def beta_rule(a: float, b: float, finest: float) -> Rule:
     half-width pi / 2, in which `f` stays bounded however steep it is, so the rule converges
     exponentially with a step that depends on the beta law alone [1]_. Beyond the scales of `f` and
     of the law both tails are mapped to double-exponential decay [2]_, so that a = 0.01 costs no
-    more nodes than a = 10.
+    more nodes than a = 10; a law so narrow that it has no tails to speak of needs neither.
 
     Parameters
     ----------
@@ -70,15 +72,18 @@ def beta_rule(a: float, b: float, finest: float) -> Rule:
     """
     centre = np.log(a) - np.log(b)
     deviation = np.sqrt(1.0 / a + 1.0 / b)
+    if deviation < _POINT_MASS:
+        return Rule(np.array([a / (a + b)]), np.ones(1))
     step = min(_COARSEST_STEP, deviation / _STEPS_PER_DEVIATION)
 
-    left_scale = min(-np.log1p(finest), centre) - 2.0
-    right_scale = max(0.0, centre) + 2.0
-    first = left_scale - np.log1p(_NEGLIGIBLE_LOG_WEIGHT / a)
-    last = right_scale + np.log1p(_NEGLIGIBLE_LOG_WEIGHT / b)
-    if deviation < 0.1:
-        first = max(first, centre - 50 * deviation)
-        last = min(last, centre + 50 * deviation)
+    if deviation < _NARROW:
+        left_scale, right_scale = -np.inf, np.inf
+        first, last = centre - 50 * deviation, centre + 50 * deviation
+    else:
+        left_scale = min(-np.log1p(finest), centre) - 2.0
+        right_scale = max(0.0, centre) + 2.0
+        first = left_scale - np.log1p(_NEGLIGIBLE_LOG_WEIGHT / a)
+        last = right_scale + np.log1p(_NEGLIGIBLE_LOG_WEIGHT / b)
 
     u = np.arange(np.floor(first / step), np.ceil(last / step) + 1) * step
     left, right = np.exp(left_scale - u), np.exp(u - right_scale)

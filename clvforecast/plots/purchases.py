@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clvforecast.plots._style import LIGHT, axes_for, check_columns, colorbar, label, paired_bars
-from clvforecast.wording import format_number
+from clvforecast.units import days_per
+from clvforecast.wording import format_days, format_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def plot_expected_purchases_matrix(table: pd.DataFrame, ax: Axes | None = None) 
     -------
     matplotlib.axes.Axes
     """
-    ahead = f"{format_number(table.attrs['horizon'])} {_unit(table)}"
+    ahead = _length(table, "horizon")
     note = f"One-time buyers: recency 0, {float(table.iloc[0].iloc[0]):.2f} expected"
     title = f"Purchases in the next {ahead},\n{_since_first(table)}"
     return _matrix(table, ax, "Expected purchases", title, note, top=None)
@@ -81,7 +82,14 @@ def _unit(table: pd.DataFrame) -> str:
 
 
 def _since_first(table: pd.DataFrame) -> str:
-    return f"{format_number(table.attrs['T'])} {_unit(table)} after first purchase"
+    return f"{_length(table, 'T')} after first purchase"
+
+
+def _length(table: pd.DataFrame, attribute: str) -> str:
+    length, unit = table.attrs[attribute], table.attrs["time_unit"]
+    if unit is None:
+        return f"{format_number(length)} time units"
+    return format_days(length * days_per(unit))
 
 
 def plot_purchase_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:

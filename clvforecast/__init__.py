@@ -1,0 +1,96 @@
+"""What each customer will be worth: calibrated forecasts from an order log.
+
+>>> import clvforecast as clv
+>>> orders = clv.read_orders(clv.datasets.load_cdnow(sample=True))
+>>> rfm = orders.summarize(time_unit="W", until="1997-09-30")
+>>> buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+>>> value = clv.forecast(buys, spend, rfm, horizon="52W", annual_discount_rate=0.10, margin=0.30)
+>>> value.loc["00004"].round(2)
+p_alive                0.73
+expected_purchases     1.56
+expected_spend        24.65
+clv                   11.03
+Name: 00004, dtype: float64
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clvforecast import datasets, plots
+    from clvforecast.comparison import Comparison, compare
+    from clvforecast.errors import ClvError, DataError, FitError, FitWarning, MissingExtra
+    from clvforecast.fitting import Fit
+    from clvforecast.forecasting import forecast
+    from clvforecast.historical import HistoricalCLV, historical_clv
+    from clvforecast.matrices import frequency_recency_matrix, purchase_counts
+    from clvforecast.models import BGNBD, MODELS, GammaGamma
+    from clvforecast.transactions import Quality, Split, Transactions, read_orders
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BGNBD": "models",
+    "ClvError": "errors",
+    "Comparison": "comparison",
+    "DataError": "errors",
+    "Fit": "fitting",
+    "FitError": "errors",
+    "FitWarning": "errors",
+    "GammaGamma": "models",
+    "HistoricalCLV": "historical",
+    "MODELS": "models",
+    "MissingExtra": "errors",
+    "Quality": "transactions",
+    "Split": "transactions",
+    "Transactions": "transactions",
+    "compare": "comparison",
+    "forecast": "forecasting",
+    "frequency_recency_matrix": "matrices",
+    "historical_clv": "historical",
+    "purchase_counts": "matrices",
+    "read_orders": "transactions",
+}
+_MODULES = ("datasets", "plots")
+
+__all__ = [
+    "BGNBD",
+    "MODELS",
+    "ClvError",
+    "Comparison",
+    "DataError",
+    "Fit",
+    "FitError",
+    "FitWarning",
+    "GammaGamma",
+    "HistoricalCLV",
+    "MissingExtra",
+    "Quality",
+    "Split",
+    "Transactions",
+    "compare",
+    "datasets",
+    "forecast",
+    "frequency_recency_matrix",
+    "historical_clv",
+    "plots",
+    "purchase_counts",
+    "read_orders",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used, so that importing the package costs nothing."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

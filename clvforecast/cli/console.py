@@ -1,0 +1,242 @@
+"""What is said to the person: one-line messages and progress on stderr, tables on a terminal."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from clvforecast.cli import interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import pandas as pd
+    from rich.console import Console
+
+__all__ = [
+    "draw",
+    "in_options",
+    "on_terminal",
+    "printable",
+    "progress",
+    "say",
+    "show_lines",
+    "show_table",
+]
+
+_ROWS_SHOWN: Final = 10
+_LONGEST_CELL: Final = 24
+_LONGEST_HEADING: Final = 11
+_ARGUMENTS: Final = {
+    "annual_discount_rate": "--discount-rate",
+    "segments": "--by",
+} | {
+    name: "--" + name.replace("_", "-")
+    for name in (
+        *("amount", "by", "customer", "date", "date_format", "decimal", "duplicates", "horizon"),
+        *("lifespan", "margin", "order", "period", "quantile", "refunds", "ridge", "separator"),
+        *("table", "thousands", "time_unit", "tz", "until"),
+    )
+}
+_ARGUMENT: Final = re.compile(rf"(?<![\w.'\"/-])({'|'.join(_ARGUMENTS)})=(?=(\S?))")
+_CODE: Final = re.compile(rf"`({'|'.join(_ARGUMENTS)})`")
+
+
+def in_options(message: str) -> str:
+    """Call the arguments of the library by the options of the command line.
+
+    >>> in_options("horizon='52X' is not a duration. A database URL needs table=, the name.")
+    "--horizon='52X' is not a duration. A database URL needs --table, the name."
+    >>> in_options("There is no file 'date=2024/orders.csv'.")
+    "There is no file 'date=2024/orders.csv'."
+    """
+
+    def option(match: re.Match[str]) -> str:
+        has_value = match[2] and match[2] not in ",.;:)"
+        return _ARGUMENTS[match[1]] + ("=" if has_value else "")
+
+    return _CODE.sub(lambda match: _ARGUMENTS[match[1]], _ARGUMENT.sub(option, message))
+
+
+def printable(text: str) -> str:
+    r"""Take line breaks and control characters out of text that may come from the data.
+
+    >>> printable("two\nlines"), printable("a\x1b[2Jb")
+    ('two lines', 'a?[2Jb')
+    """
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def say(kind: str, message: str) -> None:
+    """Write one line to stderr.
+
+    Parameters
+    ----------
+    kind : str
+        "error", "warning", or "" for what merely happened.
+    message : str
+    """
+    line = printable(f"clv: {kind}: {message}" if kind else f"clv: {message}")
+    # Not wrapped: one message is one line, whatever reads it.
+    _stderr().print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Show on stderr what is being done, while it lasts and if somebody is watching."""
+    interrupts.check()
+    console = _stderr()
+    if console.is_terminal:
+        from rich.markup import escape
+
+        with console.status(escape(printable(doing)) + " …"):
+            yield
+    else:
+        yield
+    interrupts.check()
+
+
+def on_terminal() -> bool:
+    """Whether a person reads stdout."""
+    return sys.stdout.isatty()
+
+
+def show_lines(text: str) -> None:
+    """Write text to the terminal, folding long lines between words."""
+    _stdout().print(text, markup=False, highlight=False, emoji=False)
+
+
+def show_table(
+    table: pd.DataFrame, *, noun: str = "customers", expendable: Sequence[str] = ()
+) -> None:
+    """Draw the first rows of a table on the terminal, and say how many there are.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The data proper in columns, no index that matters.
+    noun : str
+        What a row is, in the plural.
+    expendable : sequence of str
+        Columns to leave out first where the terminal is too narrow for all.
+    """
+    first = table.head(_ROWS_SHOWN)
+    columns = {str(name): [_heading(str(name)), *_cells(first[name])] for name in first.columns}
+    hidden = []
+    for name in [*(n for n in expendable if n in columns), *list(columns)[:0:-1]]:
+        if _width(columns.values()) <= _stdout().width:
+            break
+        if columns.pop(name, None):
+            hidden.append(name)
+    draw(
+        [cells[0] for cells in columns.values()],
+        list(zip(*(cells[1:] for cells in columns.values()), strict=True)),
+        right=[first[name].dtype.kind in "iuf" for name in columns],
+    )
+    notes = []
+    if len(table) > len(first):
+        notes.append(f"The first {len(first)} of {len(table):,} {noun}.")
+    if hidden:
+        notes.append(f"Not shown: {', '.join(n for n in table.columns if n in hidden)}.")
+    if notes:
+        notes.append("For all of it: -o FILE, or a pipe.")
+        _stdout().print(" ".join(notes), style="dim", markup=False, highlight=False)
+
+
+def _width(columns: Iterable[Sequence[str]]) -> int:
+    """Give the width of the columns as they will be drawn, two blanks between."""
+    from rich.cells import cell_len
+
+    return sum(
+        max(cell_len(line) for cell in cells for line in cell.split("\n")) + 2 for cells in columns
+    )
+
+
+def draw(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[bool] | None = None,
+    squeeze: bool = False,
+) -> None:
+    """Draw cells of text on the terminal.
+
+    Parameters
+    ----------
+    headings : sequence of str
+        One per column.
+    rows : sequence of sequences of str
+    right : sequence of bool, optional
+        Which columns are set flush right. Default: those with a heading; the others are words,
+        and are folded where the terminal is narrow.
+    squeeze : bool
+        Set columns closer together before words are folded.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    console = _stdout()
+    gap = 0 if squeeze and _width(zip(headings, *rows, strict=True)) > console.width else 1
+    drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap, 0, 0))
+    for number, heading in enumerate(headings):
+        flush_right = right[number] if right else bool(heading)
+        drawn.add_column(
+            Text(heading),
+            justify="right" if flush_right else "left",
+            no_wrap=right is not None or flush_right,
+        )
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    console.print()
+    console.print(drawn)
+    console.print()
+
+
+def _heading(name: str) -> str:
+    """Break a long name in two where it has a joint."""
+    if len(name) <= _LONGEST_HEADING or "_" not in name:
+        return name
+    left, _, right = name.rpartition("_")
+    return f"{left}_\n{right}"
+
+
+def _cells(column: pd.Series[Any]) -> list[str]:
+    if column.dtype.kind in "iu":
+        return [f"{value:,}" for value in column]
+    if column.dtype.kind == "f":
+        decimals = _decimals(column)
+        return ["" if math.isnan(value) else f"{value:,.{decimals}f}" for value in column]
+    if column.dtype.kind == "M":
+        return [f"{value:%Y-%m-%d}" for value in column]
+    return [_shorten(printable(str(value))) for value in column]
+
+
+def _decimals(column: pd.Series[float]) -> int:
+    """Give the decimals that show three digits of the typical value, two at least."""
+    typical = column[column != 0].abs().median()
+    if not 0 < typical < math.inf:
+        return 2
+    return min(max(2 - math.floor(math.log10(typical)), 2), 9) if typical < 1e5 else 0
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - 1] + "…"
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+@functools.cache
+def _stderr() -> Console:
+    """Return the one console, which knows of a spinner in the way of a message."""
+    from rich.console import Console
+
+    return Console(stderr=True)

@@ -1,0 +1,110 @@
+"""The two fits behind a forecast: made, kept in one JSON file, and read again."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from clvforecast.cli import console, output
+from clvforecast.errors import DataError, FitWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from clvforecast.fitting import Fit
+
+__all__ = ["Fits", "fit_models", "read_fits", "save_fits"]
+
+_ROLES: Final = ("purchases", "spend")
+DEFAULT_UNIT: Final = "W"
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Who buys and how often; and how much an order is worth."""
+
+    purchases: Fit
+    spend: Fit
+
+    def table(self) -> pd.DataFrame:
+        """Tabulate the estimates of both, indexed by model and parameter."""
+        import pandas as pd
+
+        return pd.concat(
+            {fit.model.name: fit.summary() for fit in (self.purchases, self.spend)},
+            names=["model"],
+        )
+
+
+def fit_models(rfm: pd.DataFrame, *, ridge: float | None) -> Fits:
+    """Fit both models to a summary."""
+    import clvforecast as clv
+
+    with console.progress("Fitting the purchase model"):
+        purchases = clv.BGNBD.fit(rfm, ridge=ridge or 0.0)
+    with console.progress("Fitting the spend model"):
+        spend = clv.GammaGamma.fit(rfm, ridge=ridge or 0.0)
+    return Fits(purchases, spend)
+
+
+def save_fits(fits: Fits, target: Path) -> None:
+    """Keep both fits in one file: an object with the keys `purchases` and `spend`."""
+    both = {role: json.loads(getattr(fits, role).to_json()) for role in _ROLES}
+    output.write_text(json.dumps(both, indent=2) + "\n", target)
+
+
+def read_fits(paths: Sequence[Path]) -> Fits:
+    """Read a file of `save_fits`, or two files of `Fit.save`.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read or is no fit, or the two are not one of each kind.
+    """
+    found: dict[str, Fit] = {}
+    for path in paths:
+        for fit in _read(path):
+            role = _role(fit)
+            if role in found:
+                raise DataError(f"--model brings two {role} models. Give one of each kind.")
+            found[role] = fit
+            for remark in fit.remarks:
+                warnings.warn(f"{fit.model.name}: {remark}", FitWarning, stacklevel=2)
+    for role in _ROLES:
+        if role not in found:
+            raise DataError(
+                f"--model brings no {role} model. Give a file of --save, or two files with one "
+                "fit each: --model buys.json --model spend.json."
+            )
+    return Fits(found["purchases"], found["spend"])
+
+
+def _read(path: Path) -> list[Fit]:
+    from clvforecast.fitting import Fit
+
+    try:
+        saved: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"Cannot read the fits in {str(path)!r}: {error.strerror}.") from error
+    except ValueError as error:
+        raise DataError(
+            f"{str(path)!r} holds no fits: it is not JSON. Make it with --save."
+        ) from error
+    parts = [saved]
+    if isinstance(saved, dict) and set(_ROLES) & set(saved):
+        parts = [saved[role] for role in _ROLES if role in saved]
+    try:
+        return [Fit.from_json(json.dumps(part)) for part in parts]
+    except DataError as error:
+        raise DataError(f"{str(path)!r}: {error}") from error
+
+
+def _role(fit: Fit) -> str:
+    from clvforecast.models import PurchaseModel
+
+    return "purchases" if isinstance(fit.model, PurchaseModel) else "spend"

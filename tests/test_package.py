@@ -1,0 +1,79 @@
+"""The public surface, and what importing it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import clvforecast as clv
+
+HEAVY = ["matplotlib", "ibis", "duckdb", "lifetimes", "rich", "typer", "pandas", "scipy.optimize"]
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_after("import clvforecast") == set()
+
+
+def test_models_need_neither_tables_nor_plots():
+    statement = "from clvforecast import BGNBD; BGNBD(1, 1, 1, 1).expected_purchases(1, 0, 0, 1)"
+    assert loaded_after(statement) <= {"scipy.optimize"}
+
+
+def test_a_forecast_needs_no_engine():
+    assert not loaded_after("from clvforecast import forecast") & {
+        "matplotlib",
+        "ibis",
+        "lifetimes",
+    }
+
+
+def test_the_public_names():
+    """A name appears here when the project promises it."""
+    assert sorted(clv.__all__) == [
+        "BGNBD",
+        "ClvError",
+        "Comparison",
+        "DataError",
+        "Fit",
+        "FitError",
+        "FitWarning",
+        "GammaGamma",
+        "HistoricalCLV",
+        "MODELS",
+        "MissingExtra",
+        "Quality",
+        "Split",
+        "Transactions",
+        "compare",
+        "datasets",
+        "forecast",
+        "frequency_recency_matrix",
+        "historical_clv",
+        "plots",
+        "purchase_counts",
+        "read_orders",
+    ]
+
+
+@pytest.mark.parametrize("name", clv.__all__)
+def test_every_public_name_is_there_and_documented(name):
+    assert name in dir(clv)
+    assert getattr(clv, name).__doc__
+
+
+@pytest.mark.parametrize("module", ["clvforecast.forecasting", "clvforecast.comparison"])
+def test_no_module_shadows_a_function(module):
+    called = "assert callable(clv.forecast) and callable(clv.compare)"
+    code = f"import {module}, clvforecast as clv; {called}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="no attribute 'forcast'"):
+        clv.forcast  # noqa: B018
