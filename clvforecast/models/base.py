@@ -95,6 +95,24 @@ class Model(ABC):
         """Raise `DataError` unless every row can come from an order log."""
 
     @classmethod
+    def _check_numbers(cls, *columns: FloatArray, labels: Labels | None) -> None:
+        """What every summary must hold: finite numbers, and counts that are counts."""
+        names = f"{', '.join(cls.columns[:-1])} or {cls.columns[-1]}"
+        check_rows(
+            ~np.all([np.isfinite(column) for column in columns], axis=0),
+            f"a {names} that is missing or not finite",
+            "Summarise the orders again, or drop them.",
+            labels,
+        )
+        x = columns[0]
+        check_rows(
+            (x < 0) | (x != np.floor(x)),
+            "a frequency that is not a whole number >= 0",
+            "frequency counts repeat purchases.",
+            labels,
+        )
+
+    @classmethod
     @abstractmethod
     def informative(cls, *columns: FloatArray) -> BoolArray:
         """Which rows carry information on the parameters, shape (n,)."""
@@ -267,18 +285,7 @@ class PurchaseModel(Model):
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
         """Raise `DataError` unless every (x, t_x, T) can come from an order log."""
         x, t_x, T = columns
-        check_rows(
-            ~(np.isfinite(x) & np.isfinite(t_x) & np.isfinite(T)),
-            "a frequency, recency or T that is missing or not finite",
-            "Summarise the orders again, or drop them.",
-            labels,
-        )
-        check_rows(
-            (x < 0) | (x != np.floor(x)),
-            "a frequency that is not a whole number >= 0",
-            "frequency counts repeat purchases.",
-            labels,
-        )
+        cls._check_numbers(*columns, labels=labels)
         check_rows((t_x < 0) | (T < 0), "a negative recency or T", "Check `until`.", labels)
         check_rows(t_x > T, "recency > T", "Check `until`.", labels)
         check_rows(
@@ -329,18 +336,7 @@ class SpendModel(Model):
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
         """Raise `DataError` unless every (x, m) can come from an order log."""
         x, m = columns
-        check_rows(
-            ~(np.isfinite(x) & np.isfinite(m)),
-            "a frequency or monetary_value that is missing or not finite",
-            "Summarise the orders again, or drop them.",
-            labels,
-        )
-        check_rows(
-            (x < 0) | (x != np.floor(x)),
-            "a frequency that is not a whole number >= 0",
-            "frequency counts repeat purchases.",
-            labels,
-        )
+        cls._check_numbers(*columns, labels=labels)
         check_rows(
             m < 0,
             "a negative monetary_value",
