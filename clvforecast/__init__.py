@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clvforecast import datasets, plots
     from clvforecast.comparison import Comparison, compare
+    from clvforecast.distributions import purchase_distribution, spend_distribution
     from clvforecast.errors import ClvError, DataError, FitError, FitWarning, MissingExtra
     from clvforecast.fitting import Fit
     from clvforecast.forecasting import forecast
@@ -51,7 +52,9 @@ _HOME = {
     "frequency_recency_matrix": "matrices",
     "historical_clv": "historical",
     "purchase_counts": "matrices",
+    "purchase_distribution": "distributions",
     "read_orders": "transactions",
+    "spend_distribution": "distributions",
 }
 _MODULES = ("datasets", "plots")
 
@@ -77,7 +80,9 @@ __all__ = [
     "historical_clv",
     "plots",
     "purchase_counts",
+    "purchase_distribution",
     "read_orders",
+    "spend_distribution",
 ]
 
 

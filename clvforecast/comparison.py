@@ -180,8 +180,10 @@ def compare(
     ...     index=pd.Index(list("ABCDE"), name="customer_id"),
     ... )
     >>> both = clv.compare(value, clv.historical_clv(orders, lifespan="2Y"), horizon="10W")
-    >>> both.customers.loc["B", ["past_value", "simple_projection", "clv"]].tolist()
-    [4.0, 40.0, 90.0]
+    >>> both.customers.loc[["B"], ["past_value", "simple_projection", "clv", "rank_past"]]
+                 past_value  simple_projection   clv  rank_past
+    customer_id
+    B                   4.0               40.0  90.0          1
     """
     if not isinstance(past, HistoricalCLV) or not isinstance(value, pd.DataFrame):
         raise DataError(

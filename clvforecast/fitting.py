@@ -366,6 +366,23 @@ def spend_model(given: Fit | Model) -> SpendModel:
     return model
 
 
+def common_time_unit(
+    purchases: Fit | PurchaseModel, rfm: pd.DataFrame, stated: str | None
+) -> str | None:
+    """The unit of the summary; the fit must have been made in the same one."""
+    unit = stated if stated is not None else rfm.attrs.get("time_unit")
+    fitted = purchases.time_unit if isinstance(purchases, Fit) else None
+    if unit is None:
+        return fitted
+    unit = check_time_unit(unit)
+    if fitted is not None and fitted != unit:
+        raise DataError(
+            f"The summary is in time unit {unit!r} and the purchase model was fitted in "
+            f"{fitted!r}. Summarise with time_unit={fitted!r}, or fit again."
+        )
+    return unit
+
+
 def _missing(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 

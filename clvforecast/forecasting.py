@@ -7,14 +7,19 @@ import math
 import numpy as np
 import pandas as pd
 
-from clvforecast.errors import DataError, FitError
-from clvforecast.fitting import Fit, model_columns, purchase_model, spend_model
+from clvforecast.errors import FitError
+from clvforecast.fitting import (
+    Fit,
+    common_time_unit,
+    model_columns,
+    purchase_model,
+    spend_model,
+)
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, distinct_rows
 from clvforecast.units import (
     Duration,
     check_margin,
-    check_time_unit,
     discount_rate_per_unit,
     duration_in_units,
 )
@@ -99,7 +104,7 @@ def forecast(
     C1    0.727               1.226          24.664  9.072
     C2    1.000               0.195          35.219  2.061
     """
-    unit = _common_time_unit(purchases, rfm, time_unit)
+    unit = common_time_unit(purchases, rfm, time_unit)
     length = duration_in_units(horizon, unit)
     rate = discount_rate_per_unit(annual_discount_rate, unit)
     kept = check_margin(margin)
@@ -142,23 +147,6 @@ def _purchases_if_alive(
     expected = model.purchases_if_alive(horizon, *pairs)
     discounted = model.purchases_if_alive(horizon, *pairs, rate=rate) if rate else expected
     return expected[codes], discounted[codes]
-
-
-def _common_time_unit(
-    purchases: Fit | PurchaseModel, rfm: pd.DataFrame, stated: str | None
-) -> str | None:
-    """The unit of the summary; the fit must have been made in the same one."""
-    unit = stated if stated is not None else rfm.attrs.get("time_unit")
-    fitted = purchases.time_unit if isinstance(purchases, Fit) else None
-    if unit is None:
-        return fitted
-    unit = check_time_unit(unit)
-    if fitted is not None and fitted != unit:
-        raise DataError(
-            f"The summary is in time unit {unit!r} and the purchase model was fitted in "
-            f"{fitted!r}. Summarise with time_unit={fitted!r}, or fit again."
-        )
-    return unit
 
 
 def _require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:

@@ -23,6 +23,7 @@ FLOORS = {
     "historical": 2,
     "forecasting": 3,
     "matrices": 3,
+    "distributions": 3,
     "comparison": 4,
     "plots": 5,
     "interop": 5,

@@ -57,7 +57,9 @@ def test_the_public_names():
         "historical_clv",
         "plots",
         "purchase_counts",
+        "purchase_distribution",
         "read_orders",
+        "spend_distribution",
     ]
 
 

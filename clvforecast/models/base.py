@@ -258,8 +258,44 @@ class PurchaseModel(Model):
         return np.asarray(p_alive * self.purchases_if_alive(t, x, T, rate=rate))
 
     @abstractmethod
+    def purchase_pmf_if_alive(
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
+        """Probability of n purchases in (T, T + t] of a customer who is active at T.
+
+        Parameters
+        ----------
+        n : array_like of whole numbers
+            Number of purchases.
+        t : array_like
+            Length of the period ahead in time units, finite.
+        x, T : array_like
+            Frequency and age. All four broadcast.
+
+        Raises
+        ------
+        DataError
+            If `n` is not a count or `t` is negative.
+        """
+
     def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
-        """Probability that a new customer makes n repeat purchases in (0, t]."""
+        """Probability that a new customer makes n repeat purchases in (0, t].
+
+        Parameters
+        ----------
+        n : array_like of whole numbers
+            Number of repeat purchases.
+        t : array_like
+            Time since the first purchase in time units, broadcasting with `n`.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.purchase_pmf([0, 1, 2], 39.0).round(4)
+        array([0.5738, 0.1994, 0.0854])
+        """
+        return self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
 
     @abstractmethod
     def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
@@ -329,16 +365,35 @@ class SpendModel(Model):
         """Expected value of a customer's future order."""
 
     @abstractmethod
+    def total_spend_cdf(self, s: ArrayLike, n: ArrayLike, x: ArrayLike, m: ArrayLike) -> FloatArray:
+        """Probability that the next n orders of a customer come to at most s.
+
+        Parameters
+        ----------
+        s : array_like
+            An amount, in money.
+        n : array_like of whole numbers
+            Number of future orders; 0 of them come to 0.
+        x, m : array_like
+            Number of repeat orders so far and their mean. All four broadcast.
+        """
+
+    @abstractmethod
+    def draw_total_spend(
+        self, n: ArrayLike, x: ArrayLike, m: ArrayLike, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draw what the next n orders of customers come to; the arguments broadcast."""
+
+    @abstractmethod
     def simulate(self, x: ArrayLike, *, seed: int) -> FloatArray:
         """Draw the mean value of x orders of new customers; 0 where x = 0. Shape of `x`."""
 
     @classmethod
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
         """Raise `DataError` unless every (x, m) can come from an order log."""
-        x, m = columns
         cls._check_numbers(*columns, labels=labels)
         check_rows(
-            m < 0,
+            columns[1] < 0,
             "a negative monetary_value",
             "Refunds lower spend to 0 at most; see `refunds=` of read_orders.",
             labels,

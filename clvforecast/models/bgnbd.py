@@ -189,39 +189,38 @@ class BGNBD(PurchaseModel):
             return np.zeros(columns[0].shape)
         return _by_history(given_history, r, a, b, x, A).reshape(columns[0].shape)
 
-    def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
-        """Probability that a new customer makes n repeat purchases in (0, t]: equation 8.
-
-        Parameters
-        ----------
-        n : array_like of whole numbers
-            Number of repeat purchases.
-        t : array_like
-            Time since the first purchase in time units, broadcasting with `n`.
+    def purchase_pmf_if_alive(
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
+        """Probability of n purchases in (T, T + t] of a customer active at T; see `PurchaseModel`.
 
         Notes
         -----
-        Either n purchases happened and none of them was the last, or at least n happened in the
-        process of a customer who leaves at the nth; both in logarithms, so that neither overflows.
+        Given activity, the customer is a new one with ``r + x, alpha + T, a, b + x``, so this is
+        equation 8 with these parameters. Either n purchases happened and none of them was the
+        last, or at least n would have happened and the nth was the last; both in logarithms, so
+        that neither overflows.
 
         Examples
         --------
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.purchase_pmf([0, 1, 2], 39.0).round(4)
-        array([0.5738, 0.1994, 0.0854])
+        >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, T=38.86).round(4)
+        array([0.2367, 0.3294, 0.1984])
         """
-        n, t = np.broadcast_arrays(np.asarray(n, dtype=float), _checked_horizon(t))
-        if not np.all((n >= 0) & (n == np.floor(n))):
+        counts, horizon = np.asarray(n, dtype=float), _checked_horizon(t)
+        if not np.all((counts >= 0) & (counts == np.floor(counts))):
             raise DataError("n must be whole numbers of purchases, 0 or more.")
-        odds = t / (self.alpha + t)
-        log_count = log_rising(self.r, n) - log_rising(1.0, n)
-        log_count = log_count - self.r * np.log1p(t / self.alpha) + xlogy(n, odds)
-        total = np.add(self.a, self.b)
-        stayed = np.exp(log_rising(self.b, n) - log_rising(total, n) + log_count)
-        before = np.maximum(n, 1.0) - 1.0
-        left = np.exp(log_rising(self.b, before) - log_rising(total, before))
-        left = left * self.a / (total + before) * betainc(before + 1.0, self.r, odds)
-        return np.asarray(stayed + np.where(n > 0, left, 0.0))
+        x = np.asarray(x, dtype=float)
+        R, a, b = self.r + x, self.a, self.b + x
+        tau = horizon / (self.alpha + np.asarray(T, dtype=float))
+        share = tau / (1 + tau)
+        log_count = log_rising(R, counts) - log_rising(1.0, counts)
+        log_count = log_count - R * np.log1p(tau) + xlogy(counts, share)
+        stayed = np.exp(log_rising(b, counts) - log_rising(a + b, counts) + log_count)
+        before = np.maximum(counts, 1.0) - 1.0
+        reached = np.exp(log_rising(b, before) - log_rising(a + b, before))
+        left = reached * a / (a + b + before) * betainc(before + 1.0, R, share)
+        return np.asarray(stayed + np.where(counts > 0, left, 0.0))
 
     def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
         """Draw the repeat purchases of new customers, each observed for T; see `PurchaseModel`.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import digamma, gammaln, polygamma
+from scipy.special import betainc, digamma, gammaln, polygamma
 
 from clvforecast.models.base import LogLikelihood, SpendModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, distinct, sums_by_code
@@ -96,6 +96,33 @@ class GammaGamma(SpendModel):
         with np.errstate(divide="ignore"):
             spend = self.p * (self.v + x * m) / np.maximum(excess, 0.0)
         return np.asarray(spend)
+
+    def total_spend_cdf(self, s: ArrayLike, n: ArrayLike, x: ArrayLike, m: ArrayLike) -> FloatArray:
+        """Probability that the next n orders of a customer come to at most s; see `SpendModel`.
+
+        Notes
+        -----
+        Given the past, the rate of a customer's order values is gamma distributed with shape
+        ``p x + q`` and rate ``v + x m``, and n orders add up to a gamma variable of shape ``p n``:
+        their total over ``v + x m`` is beta prime distributed with ``p n`` and ``p x + q``.
+
+        Examples
+        --------
+        >>> GammaGamma(p=6.25, q=3.74, v=15.44).total_spend_cdf([0, 20, 60], 1, 2, 22.35).round(4)
+        array([0.    , 0.4079, 0.9855])
+        """
+        s, n, x, m = (np.asarray(value, dtype=float) for value in (s, n, x, m))
+        share = s / (s + self.v + x * m)
+        some = betainc(self.p * np.maximum(n, 1.0), self.p * x + self.q, np.maximum(share, 0.0))
+        return np.asarray(np.where(s < 0, 0.0, np.where(n > 0, some, 1.0)))
+
+    def draw_total_spend(
+        self, n: ArrayLike, x: ArrayLike, m: ArrayLike, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draw what the next n orders of customers come to; the arguments broadcast."""
+        n, x, m = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (n, x, m)))
+        rate = rng.gamma(self.p * x + self.q) / (self.v + x * m)
+        return np.asarray(rng.gamma(self.p * n) / rate)
 
     def simulate(self, x: ArrayLike, *, seed: int) -> FloatArray:
         """Draw the mean value of x orders of new customers; 0 where x = 0.
