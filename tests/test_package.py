@@ -79,3 +79,26 @@ def test_no_module_shadows_a_function(module):
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="no attribute 'forcast'"):
         clv.forcast  # noqa: B018
+
+
+def test_using_the_package_leaves_the_process_as_it_was():
+    code = """
+import sys, warnings
+import numpy as np, pandas as pd
+from matplotlib import rcParams
+options = ["display.width", "display.max_columns", "display.precision"]
+state = lambda: (
+    list(warnings.filters), np.geterr(), dict(rcParams), [pd.get_option(o) for o in options]
+)
+import ibis, duckdb, scipy.optimize
+before = state()
+import clvforecast as clv
+orders = clv.read_orders(clv.datasets.load_cdnow(sample=True))
+rfm = orders.summarize("W")
+buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+value = clv.forecast(buys, spend, rfm, horizon="1Y")
+clv.plots.plot_predicted_vs_historical(clv.compare(value, clv.historical_clv(orders)))
+assert state() == before
+assert "lifetimes" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
