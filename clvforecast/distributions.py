@@ -28,6 +28,7 @@ __all__ = [
 
 _COUNTS_AT_ONCE: Final = 32
 _NEGLIGIBLE: Final = 1e-14
+_NEGLIGIBLE_TAIL: Final = 1e-11
 _BISECTIONS: Final = 60
 
 
@@ -76,7 +77,7 @@ class PurchaseDistribution:
         levels = _checked_levels(q)
         found = np.full((len(self.customers), levels.size), -1.0)
         waiting, reached, first = np.arange(len(found)), np.zeros(len(found)), 0
-        width = _COUNTS_AT_ONCE
+        width, expected = _COUNTS_AT_ONCE, self.mean().to_numpy()
         while waiting.size:
             block = self._pmf(np.arange(first, first + width), waiting)
             upto = reached[:, None] + block.cumsum(axis=1)
@@ -84,6 +85,9 @@ class PurchaseDistribution:
                 enough = upto >= level - _NEGLIGIBLE
                 new = enough[:, -1] & (found[waiting, column] < 0)
                 found[waiting[new], column] = first + enough[new].argmax(axis=1)
+            # Levels closer to one than rounding are reached where the law has run out.
+            over = (first > expected[waiting]) & (block.sum(axis=1) < _NEGLIGIBLE)
+            found[waiting[over]] = np.where(found[waiting[over]] < 0, first, found[waiting[over]])
             left = (found[waiting] < 0).any(axis=1)
             waiting, reached, first = waiting[left], upto[left, -1], first + width
             width *= 2
@@ -187,7 +191,7 @@ class SpendDistribution:
 
     def _law(self) -> Callable[[FloatArray], FloatArray]:
         """The cdf of every customer at an amount of his own."""
-        last = int(self.purchases.quantile(1 - _NEGLIGIBLE).to_numpy().max())
+        last = int(self.purchases.quantile(1 - _NEGLIGIBLE_TAIL).to_numpy().max())
         counts = np.arange(last + 1)
         pmf = self.purchases._pmf(counts, slice(None))
         x, m = self.purchases._x[:, None], self._m[:, None]

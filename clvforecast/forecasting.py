@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from clvforecast.errors import FitError
+from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import (
     Fit,
     common_time_unit,
@@ -17,6 +17,7 @@ from clvforecast.fitting import (
 )
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, distinct_rows
+from clvforecast.predictive import purchase_quantiles, spend_quantiles
 from clvforecast.units import (
     Duration,
     check_margin,
@@ -35,6 +36,7 @@ def forecast(
     horizon: Duration,
     annual_discount_rate: float = 0.0,
     margin: float = 1.0,
+    level: float | None = None,
     time_unit: str | None = None,
 ) -> pd.DataFrame:
     """Forecast what every customer will buy, spend and be worth.
@@ -55,6 +57,9 @@ def forecast(
         continuous, each order from the moment it is expected.
     margin : float
         Share of order value that is kept, in (0, 1]; `clv` is multiplied by it.
+    level : float, optional
+        Adds predictive intervals, equal-tailed, of this probability, such as 0.90: where a
+        customer's own future will lie, at known parameters.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of the summary, if ``rfm.attrs["time_unit"]`` does not say.
 
@@ -67,7 +72,8 @@ def forecast(
         - `expected_purchases`: expected number of purchase days within the horizon, undiscounted,
         - `expected_spend`: expected value of an order, in money,
         - `clv`: present value of the margin on the orders within the horizon, in money. Future
-          value only; what was spent before is not in it.
+          value only; what was spent before is not in it,
+        - with `level`: `purchases_lower`, `purchases_upper`, `clv_lower`, `clv_upper`.
 
         ``attrs`` hold `time_unit`, `horizon` (in that unit), `annual_discount_rate`, `margin` and
         `until`.
@@ -88,6 +94,12 @@ def forecast(
     discounts each from its end; with its monthly rate ``(1 + annual) ** (1 / 12) - 1`` and months
     of equal length its sum lies below this value, by at most one month's interest, and the two
     agree as its months shrink.
+
+    Intervals of purchases are exact, and so are those of an undiscounted `clv`, to 1e-6 of the
+    probability. Counts are whole, so an interval holds more than `level`. With discounting, the
+    undiscounted limits are multiplied by the mean discount factor of the customer's purchases.
+    Against simulation at 10% a year, a 90% interval then misses either tail by at most 0.003 over
+    one year; over five years it is too wide, by up to 0.022 of probability for heavy buyers.
 
     Examples
     --------
@@ -129,6 +141,14 @@ def forecast(
         },
         index=rfm.index,
     )
+    if level is not None:
+        tails = _tails(level, length)
+        m = model_columns(type(spending), rfm)[1]
+        counts = purchase_quantiles(buying, length, x, T, p_alive, tails)
+        amounts = spend_quantiles(buying, spending, length, x, T, m, p_alive, tails)
+        factor = kept * discounted / np.maximum(expected, np.finfo(float).tiny)
+        for column, limits in (("purchases", counts), ("clv", factor * amounts)):
+            table[f"{column}_lower"], table[f"{column}_upper"] = limits
     table.attrs = {
         "time_unit": unit,
         "horizon": length,
@@ -147,6 +167,18 @@ def _purchases_if_alive(
     expected = model.purchases_if_alive(horizon, *pairs)
     discounted = model.purchases_if_alive(horizon, *pairs, rate=rate) if rate else expected
     return expected[codes], discounted[codes]
+
+
+def _tails(level: float, horizon: float) -> tuple[float, float]:
+    """The probabilities of an equal-tailed interval."""
+    if not 0 < level < 1:
+        raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.90.")
+    if math.isinf(horizon):
+        raise FitError(
+            "Intervals over an infinite horizon are not worked out. Give a finite horizon=, such "
+            "as '10Y', or leave level= out."
+        )
+    return (1 - level) / 2, (1 + level) / 2
 
 
 def _require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:

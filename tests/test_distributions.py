@@ -157,3 +157,10 @@ def test_wrong_arguments(counts, amounts, rfm):
         clv.purchase_distribution(BUYS, rfm, horizon="inf", time_unit="W")
     with pytest.raises(DataError, match="time unit of the summary is unknown"):
         clv.purchase_distribution(BUYS, rfm, horizon="39W")
+
+
+def test_a_level_closer_to_one_than_rounding_ends():
+    rfm = pd.DataFrame({"frequency": [400], "recency": [60.0], "T": [60.0]})
+    law = clv.purchase_distribution(BUYS, rfm, horizon=52)
+    extreme = law.quantile([1 - 1e-6, 1 - 1e-16]).iloc[0]
+    assert extreme.iloc[0] <= extreme.iloc[1] < 1000

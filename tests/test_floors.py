@@ -20,6 +20,7 @@ FLOORS = {
     "datasets": 1,
     "lifespan": 1,
     "fitting": 2,
+    "predictive": 2,
     "historical": 2,
     "forecasting": 3,
     "matrices": 3,

@@ -365,6 +365,16 @@ class SpendModel(Model):
         """Expected value of a customer's future order."""
 
     @abstractmethod
+    def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
+        """The amount of money in which a customer's future spend has the law of the history.
+
+        `scaled_spend_cdf` is the law of future spend over this amount, and depends on x alone.
+        """
+
+    @abstractmethod
+    def scaled_spend_cdf(self, u: ArrayLike, n: ArrayLike, x: ArrayLike) -> FloatArray:
+        """Probability that the next n orders come to at most u times `spend_scale`."""
+
     def total_spend_cdf(self, s: ArrayLike, n: ArrayLike, x: ArrayLike, m: ArrayLike) -> FloatArray:
         """Probability that the next n orders of a customer come to at most s.
 
@@ -376,7 +386,14 @@ class SpendModel(Model):
             Number of future orders; 0 of them come to 0.
         x, m : array_like
             Number of repeat orders so far and their mean. All four broadcast.
+
+        Examples
+        --------
+        >>> from clvforecast import GammaGamma
+        >>> GammaGamma(p=6.25, q=3.74, v=15.44).total_spend_cdf([0, 20, 60], 1, 2, 22.35).round(4)
+        array([0.    , 0.4079, 0.9855])
         """
+        return self.scaled_spend_cdf(np.asarray(s, dtype=float) / self.spend_scale(x, m), n, x)
 
     @abstractmethod
     def draw_total_spend(

@@ -97,24 +97,23 @@ class GammaGamma(SpendModel):
             spend = self.p * (self.v + x * m) / np.maximum(excess, 0.0)
         return np.asarray(spend)
 
-    def total_spend_cdf(self, s: ArrayLike, n: ArrayLike, x: ArrayLike, m: ArrayLike) -> FloatArray:
-        """Probability that the next n orders of a customer come to at most s; see `SpendModel`.
+    def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
+        """``v + x m``, in money."""
+        return np.asarray(self.v + np.asarray(x, dtype=float) * np.asarray(m, dtype=float))
+
+    def scaled_spend_cdf(self, u: ArrayLike, n: ArrayLike, x: ArrayLike) -> FloatArray:
+        """Probability that the next n orders come to at most u times `spend_scale`.
 
         Notes
         -----
         Given the past, the rate of a customer's order values is gamma distributed with shape
         ``p x + q`` and rate ``v + x m``, and n orders add up to a gamma variable of shape ``p n``:
         their total over ``v + x m`` is beta prime distributed with ``p n`` and ``p x + q``.
-
-        Examples
-        --------
-        >>> GammaGamma(p=6.25, q=3.74, v=15.44).total_spend_cdf([0, 20, 60], 1, 2, 22.35).round(4)
-        array([0.    , 0.4079, 0.9855])
         """
-        s, n, x, m = (np.asarray(value, dtype=float) for value in (s, n, x, m))
-        share = s / (s + self.v + x * m)
-        some = betainc(self.p * np.maximum(n, 1.0), self.p * x + self.q, np.maximum(share, 0.0))
-        return np.asarray(np.where(s < 0, 0.0, np.where(n > 0, some, 1.0)))
+        u, n, x = (np.asarray(value, dtype=float) for value in (u, n, x))
+        share = np.maximum(u, 0.0) / (1.0 + np.maximum(u, 0.0))
+        some = betainc(self.p * np.maximum(n, 1.0), self.p * x + self.q, share)
+        return np.asarray(np.where(u < 0, 0.0, np.where(n > 0, some, 1.0)))
 
     def draw_total_spend(
         self, n: ArrayLike, x: ArrayLike, m: ArrayLike, rng: np.random.Generator
