@@ -58,12 +58,11 @@ def ours(rfm: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     def fit() -> None:
         kept["buys"], kept["spend"] = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
 
-    def score() -> pd.DataFrame:
-        return clv.forecast(
-            kept["buys"], kept["spend"], rfm, horizon="1Y", annual_discount_rate=ANNUAL_RATE
-        )
+    def score(level: float | None = None) -> pd.DataFrame:
+        terms = {"horizon": "1Y", "annual_discount_rate": ANNUAL_RATE, "level": level}
+        return clv.forecast(kept["buys"], kept["spend"], rfm, **terms)
 
-    return {"fit": fit, "score": score}
+    return {"fit": fit, "score": score, "intervals": lambda: score(0.90)}
 
 
 def theirs(rfm: pd.DataFrame) -> dict[str, Callable[[], Any]]:
@@ -147,12 +146,14 @@ def main() -> None:
     print(f"lifetimes {versions['lifetimes']} / clvforecast {versions['clvforecast']}:")
     for stage, ratio in ratios.items():
         print(f"  {stage:25} {ratio:8.1f} times the time")
+    wider = median["clvforecast"]["intervals"] / median["clvforecast"]["score"]
+    print(f"90% intervals for every customer: {wider:.1f} times the time of the point forecast")
     if options.json:
         result = {
             "customers": options.customers,
             "versions": versions,
             "median_seconds": median,
-            "ratios": ratios,
+            "ratios": ratios | {"intervals, to the point forecast": wider},
         }
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

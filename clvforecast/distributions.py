@@ -17,6 +17,7 @@ from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import Fit, common_time_unit, model_columns, purchase_model, spend_model
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray
+from clvforecast.predictive import purchase_quantiles
 from clvforecast.units import Duration, duration_in_units
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "spend_distribution",
 ]
 
-_COUNTS_AT_ONCE: Final = 32
 _NEGLIGIBLE: Final = 1e-14
 _NEGLIGIBLE_TAIL: Final = 1e-11
 _BISECTIONS: Final = 60
@@ -75,23 +75,10 @@ class PurchaseDistribution:
             Probabilities in [0, 1), one column each.
         """
         levels = _checked_levels(q)
-        found = np.full((len(self.customers), levels.size), -1.0)
-        waiting, reached, first = np.arange(len(found)), np.zeros(len(found)), 0
-        width, expected = _COUNTS_AT_ONCE, self.mean().to_numpy()
-        while waiting.size:
-            block = self._pmf(np.arange(first, first + width), waiting)
-            upto = reached[:, None] + block.cumsum(axis=1)
-            for column, level in enumerate(levels):
-                enough = upto >= level - _NEGLIGIBLE
-                new = enough[:, -1] & (found[waiting, column] < 0)
-                found[waiting[new], column] = first + enough[new].argmax(axis=1)
-            # Levels closer to one than rounding are reached where the law has run out.
-            over = (first > expected[waiting]) & (block.sum(axis=1) < _NEGLIGIBLE)
-            found[waiting[over]] = np.where(found[waiting[over]] < 0, first, found[waiting[over]])
-            left = (found[waiting] < 0).any(axis=1)
-            waiting, reached, first = waiting[left], upto[left, -1], first + width
-            width *= 2
-        return self._frame(found.astype(np.int64), pd.Index(levels, name="quantile"))
+        found = purchase_quantiles(
+            self.model, self.horizon, self._x, self._T, self._p_alive, levels.tolist()
+        )
+        return self._frame(found.T.astype(np.int64), pd.Index(levels, name="quantile"))
 
     def mean(self) -> pd.Series[float]:
         """Expected number of purchases, as `forecast` gives it."""

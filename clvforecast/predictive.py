@@ -22,6 +22,8 @@ Law: TypeAlias = Callable[[FloatArray], FloatArray]
 
 _COUNTS_AT_ONCE: Final = 16
 _ROUNDING: Final = 1e-13
+_HIGHEST_LEVEL: Final = 1.0 - 1e-11
+"""A sum of probabilities comes no closer to one than this."""
 _NEGLIGIBLE_TAIL: Final = 1e-9
 _LOG_SPEND: Final = np.linspace(-60.0, 60.0, 121)
 _TOLERANCE: Final = 1e-7
@@ -59,7 +61,7 @@ def purchase_quantiles(
     """
     (x, T), history = distinct_rows(x, T)
     # Every pair of a level and a customer is looked up on its own.
-    wanted = _levels_if_alive(levels, p_alive).ravel() - _ROUNDING
+    wanted = np.minimum(_levels_if_alive(levels, p_alive).ravel(), _HIGHEST_LEVEL) - _ROUNDING
     history = np.tile(history, len(levels))
     found = np.zeros(wanted.size)
     waiting = np.flatnonzero(wanted > 0)
