@@ -137,7 +137,7 @@ def test_discounted_limits_keep_their_probability_to_what_is_stated(years, error
 
 
 def test_the_band_of_counts_covers_what_cdnow_then_bought(cdnow_orders):
-    """At least its level, being discrete: 95% where PyMC-Marketing's credible band covers 0.8%."""
+    """At least its level, counts being whole."""
     calibration, holdout = cdnow_orders.split("1997-09-30", "39W")
     buys, spend = clv.BGNBD.fit(calibration), clv.GammaGamma.fit(calibration)
     table = clv.forecast(buys, spend, calibration, horizon="39W", level=0.9)
