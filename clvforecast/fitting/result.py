@@ -1,11 +1,9 @@
-"""Data and a model class in, a frozen `Fit` out."""
+"""`Fit`: what a fitted model is."""
 
 from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -14,20 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from clvforecast.errors import DataError, FitError, FitWarning, suggest
+from clvforecast.errors import DataError, suggest
 from clvforecast.files import replacing
-from clvforecast.models import MODELS, Model, PurchaseModel, SpendModel
+from clvforecast.models import MODELS, Model
 from clvforecast.numerics.arrays import FloatArray
-from clvforecast.numerics.optimise import Derivatives, minimise_positive
-from clvforecast.units import check_time_unit
 
-__all__ = ["Fit", "fit"]
+__all__ = ["Fit"]
 
 _FORMAT: Final = 1
 _FLAT_DEVIATION: Final = 3.0
 """A standard deviation of a log-parameter above this spans a factor of 100,000 at 95%."""
 _FLAT_LOADING: Final = 0.3
-_RUNAWAY_LOGARITHM: Final = 9.0
 _REPEAT_CUSTOMERS_PER_PARAMETER: Final = 10
 
 
@@ -244,195 +239,5 @@ class Fit:
         return np.asarray(self.information + penalty)
 
 
-def fit(
-    model: type[Model],
-    rfm: pd.DataFrame,
-    *,
-    time_unit: str | None = None,
-    ridge: float = 0.0,
-    weights: Hashable | None = None,
-) -> Fit:
-    """Fit a model to an RFM summary by maximum likelihood.
-
-    Customers with the same history are one weighted cell, and times and money are scaled to mean
-    one before anything is fitted, so neither the unit nor the currency changes the result.
-
-    Parameters
-    ----------
-    model : type of Model
-        Such as `BGNBD` or `GammaGamma`.
-    rfm : DataFrame
-        The columns the model sees, one row per customer (or per cell, with `weights`).
-    time_unit : {"D", "W", "M", "Y"}, optional
-        The unit of recency and T, if ``rfm.attrs["time_unit"]`` does not say.
-    ridge : float
-        Penalty per customer on the sum of squared log-parameters (in the scaled units), 0 or more.
-        The log-likelihood that is reported stays the unpenalised one.
-    weights : label, optional
-        A column of numbers of customers, where a row stands for several.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, or a row cannot come from an order log.
-    FitError
-        If the data cannot identify the model at all, or the search does not converge.
-
-    Warns
-    -----
-    FitWarning
-        If something in the estimates must be known before they are used: see `Fit.remarks`.
-    """
-    unit = _time_unit(rfm, time_unit) if issubclass(model, PurchaseModel) else None
-    if not (math.isfinite(ridge) and ridge >= 0):
-        raise DataError(f"ridge={ridge!r} must be 0 or more and finite.")
-    columns, counts = _cells(model, rfm, weights)
-    customers = counts.sum()
-    by_name = dict(zip(model.columns, columns, strict=True))
-    scale = float(counts @ by_name[model.scale_column] / customers)
-    scaled = [c / scale if name in model.scaled_columns else c for name, c in by_name.items()]
-    log_likelihood = model.total_log_likelihood(*scaled, weights=counts)
-
-    def objective(parameters: FloatArray) -> Derivatives:
-        value, gradient, hessian = log_likelihood(parameters)
-        logs = np.log(parameters)
-        return Derivatives(
-            ridge * float(logs @ logs) - value / customers,
-            2 * ridge * logs / parameters - gradient / customers,
-            np.diag(2 * ridge * (1 - logs) / parameters**2) - hessian / customers,
-        )
-
-    minimum = minimise_positive(objective, model.starting_points())
-    if not minimum.converged:
-        raise FitError(_why_not(model, minimum.parameters, int(customers)))
-    fitted = model(*map(float, minimum.parameters)).rescaled(scale)
-    result = Fit(
-        model=fitted,
-        information=customers * (minimum.hessian - 2 * ridge * np.eye(len(minimum.parameters))),
-        log_likelihood=float(counts @ fitted.log_likelihood(*columns)),
-        customers=int(customers),
-        repeat_customers=int(counts[columns[0] > 0].sum()),
-        time_unit=unit,
-        ridge=float(ridge),
-        until=rfm.attrs.get("until"),
-    )
-    for remark in result.remarks:
-        warnings.warn(f"{model.name}: {remark}", FitWarning, stacklevel=3)
-    return result
-
-
-def _why_not(model: type[Model], parameters: FloatArray, customers: int) -> str:
-    """Why a search did not converge, from where it ended in the scaled units."""
-    runaway = [
-        f"{name} {'grows' if value > 1 else 'shrinks'}"
-        for name, value in zip(model.parameter_names(), parameters, strict=True)
-        if abs(math.log(value)) > _RUNAWAY_LOGARITHM
-    ]
-    if not runaway:
-        return (
-            f"The {model.name} fit to {customers:,} customers did not converge. Look for outliers "
-            "in the summary, or fit with a small ridge=, such as 0.001."
-        )
-    return (
-        f"{model.name} cannot be fitted to these {customers:,} customers: the likelihood increases "
-        f"without limit as {' and '.join(runaway)}, so the data do not vary as the model says. "
-        "Look for constant or repeated values in the summary, or fit with a small ridge=, such as "
-        "0.001."
-    )
-
-
-def _time_unit(rfm: pd.DataFrame, stated: str | None) -> str | None:
-    unit = stated if stated is not None else rfm.attrs.get("time_unit")
-    return None if unit is None else check_time_unit(unit)
-
-
-def purchase_model(given: Fit | Model) -> PurchaseModel:
-    """The purchase model that was given, out of its fit if need be."""
-    model = given.model if isinstance(given, Fit) else given
-    if not isinstance(model, PurchaseModel):
-        raise DataError(
-            f"A purchase model such as BGNBD, or its fit, is needed, not {type(model).__name__}."
-        )
-    return model
-
-
-def spend_model(given: Fit | Model) -> SpendModel:
-    """The spend model that was given, out of its fit if need be."""
-    model = given.model if isinstance(given, Fit) else given
-    if not isinstance(model, SpendModel):
-        raise DataError(
-            f"A spend model such as GammaGamma, or its fit, is needed, not {type(model).__name__}."
-        )
-    return model
-
-
-def common_time_unit(
-    purchases: Fit | PurchaseModel, rfm: pd.DataFrame, stated: str | None
-) -> str | None:
-    """The unit of the summary; the fit must have been made in the same one."""
-    unit = stated if stated is not None else rfm.attrs.get("time_unit")
-    fitted = purchases.time_unit if isinstance(purchases, Fit) else None
-    if unit is None:
-        return fitted
-    unit = check_time_unit(unit)
-    if fitted is not None and fitted != unit:
-        raise DataError(
-            f"The summary is in time unit {unit!r} and the purchase model was fitted in "
-            f"{fitted!r}. Summarise with time_unit={fitted!r}, or fit again."
-        )
-    return unit
-
-
 def _missing(error: Exception) -> str:
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)
-
-
-def model_columns(model: type[Model], rfm: pd.DataFrame) -> list[FloatArray]:
-    """The columns of a summary that a model sees, as float arrays, checked row by row."""
-    for name in model.columns:
-        if name not in rfm.columns:
-            raise DataError(
-                f"The summary has no column {name!r}, which {model.name} needs. "
-                f"{suggest(name, rfm.columns)}"
-            )
-    try:
-        columns = [rfm[name].to_numpy(dtype=float, na_value=np.nan) for name in model.columns]
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"The columns {', '.join(model.columns)} must hold numbers: {error}."
-        ) from error
-    if not len(rfm):
-        raise DataError("The summary has no customers. Check `until` and what cleaning removed.")
-    model.check(*columns, labels=rfm.index)
-    return columns
-
-
-def _cells(
-    model: type[Model], rfm: pd.DataFrame, weights: Hashable | None
-) -> tuple[list[FloatArray], FloatArray]:
-    columns = model_columns(model, rfm)
-    counts = np.ones(len(rfm)) if weights is None else _weights(rfm, weights)
-    known = model.informative(*columns) & (counts > 0)
-    repeat_buyers = (columns[0] > 0) & known
-    if not repeat_buyers.any():
-        raise FitError(
-            f"None of {len(rfm):,} customers has a repeat purchase"
-            + (" with a positive mean spend" if not issubclass(model, PurchaseModel) else "")
-            + f", so {model.name} cannot be fitted. Observe the customers for longer."
-        )
-    if counts[known].sum() < 2:
-        raise FitError(
-            f"One customer cannot identify the {len(model.parameter_names())} parameters of "
-            f"{model.name}, which describe how customers differ. Fit it to more customers, or "
-            "give a model with known parameters."
-        )
-    return model.cells(*(c[known] for c in columns), weights=counts[known])
-
-
-def _weights(rfm: pd.DataFrame, column: Hashable) -> FloatArray:
-    if column not in rfm.columns:
-        raise DataError(f"No column {column!r} for weights=. {suggest(str(column), rfm.columns)}")
-    counts = rfm[column].to_numpy(dtype=float, na_value=np.nan)
-    if not np.all(np.isfinite(counts) & (counts >= 0)):
-        raise DataError(f"weights={column!r} must hold numbers of customers, 0 or more.")
-    return counts

@@ -1,0 +1,83 @@
+"""What the public functions are given: fits or models, summaries and time units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from clvforecast.errors import DataError, suggest
+from clvforecast.fitting.result import Fit
+from clvforecast.models import Model, PurchaseModel, SpendModel
+from clvforecast.numerics.arrays import FloatArray
+from clvforecast.units import check_time_unit
+
+__all__ = [
+    "common_time_unit",
+    "model_columns",
+    "purchase_model",
+    "spend_model",
+    "stated_time_unit",
+]
+
+
+def purchase_model(given: Fit | Model) -> PurchaseModel:
+    """The purchase model that was given, out of its fit if need be."""
+    model = given.model if isinstance(given, Fit) else given
+    if not isinstance(model, PurchaseModel):
+        raise DataError(
+            f"A purchase model such as BGNBD, or its fit, is needed, not {type(model).__name__}."
+        )
+    return model
+
+
+def spend_model(given: Fit | Model) -> SpendModel:
+    """The spend model that was given, out of its fit if need be."""
+    model = given.model if isinstance(given, Fit) else given
+    if not isinstance(model, SpendModel):
+        raise DataError(
+            f"A spend model such as GammaGamma, or its fit, is needed, not {type(model).__name__}."
+        )
+    return model
+
+
+def common_time_unit(
+    purchases: Fit | PurchaseModel, rfm: pd.DataFrame, stated: str | None
+) -> str | None:
+    """The unit of the summary; the fit must have been made in the same one."""
+    unit = stated if stated is not None else rfm.attrs.get("time_unit")
+    fitted = purchases.time_unit if isinstance(purchases, Fit) else None
+    if unit is None:
+        return fitted
+    unit = check_time_unit(unit)
+    if fitted is not None and fitted != unit:
+        raise DataError(
+            f"The summary is in time unit {unit!r} and the purchase model was fitted in "
+            f"{fitted!r}. Summarise with time_unit={fitted!r}, or fit again."
+        )
+    return unit
+
+
+def model_columns(model: type[Model], rfm: pd.DataFrame) -> list[FloatArray]:
+    """The columns of a summary that a model sees, as float arrays, checked row by row."""
+    for name in model.columns:
+        if name not in rfm.columns:
+            raise DataError(
+                f"The summary has no column {name!r}, which {model.name} needs. "
+                f"{suggest(name, rfm.columns)}"
+            )
+    try:
+        columns = [rfm[name].to_numpy(dtype=float, na_value=np.nan) for name in model.columns]
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"The columns {', '.join(model.columns)} must hold numbers: {error}."
+        ) from error
+    if not len(rfm):
+        raise DataError("The summary has no customers. Check `until` and what cleaning removed.")
+    model.check(*columns, labels=rfm.index)
+    return columns
+
+
+def stated_time_unit(rfm: pd.DataFrame, stated: str | None) -> str | None:
+    """The unit of a summary: what is stated, or else what it says itself."""
+    unit = stated if stated is not None else rfm.attrs.get("time_unit")
+    return None if unit is None else check_time_unit(unit)

@@ -1,0 +1,150 @@
+"""Maximum likelihood: a summary and a model class in, a `Fit` out."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Hashable
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from clvforecast.errors import DataError, FitError, FitWarning, suggest
+from clvforecast.fitting.arguments import model_columns, stated_time_unit
+from clvforecast.fitting.result import Fit
+from clvforecast.models import Model, PurchaseModel
+from clvforecast.numerics.arrays import FloatArray
+from clvforecast.numerics.optimise import Derivatives, minimise_positive
+
+__all__ = ["fit"]
+
+_RUNAWAY_LOGARITHM: Final = 9.0
+
+
+def fit(
+    model: type[Model],
+    rfm: pd.DataFrame,
+    *,
+    time_unit: str | None = None,
+    ridge: float = 0.0,
+    weights: Hashable | None = None,
+) -> Fit:
+    """Fit a model to an RFM summary by maximum likelihood.
+
+    Customers with the same history are one weighted cell, and times and money are scaled to mean
+    one before anything is fitted, so neither the unit nor the currency changes the result.
+
+    Parameters
+    ----------
+    model : type of Model
+        Such as `BGNBD` or `GammaGamma`.
+    rfm : DataFrame
+        The columns the model sees, one row per customer (or per cell, with `weights`).
+    time_unit : {"D", "W", "M", "Y"}, optional
+        The unit of recency and T, if ``rfm.attrs["time_unit"]`` does not say.
+    ridge : float
+        Penalty per customer on the sum of squared log-parameters (in the scaled units), 0 or more.
+        The log-likelihood that is reported stays the unpenalised one.
+    weights : label, optional
+        A column of numbers of customers, where a row stands for several.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a row cannot come from an order log.
+    FitError
+        If the data cannot identify the model at all, or the search does not converge.
+
+    Warns
+    -----
+    FitWarning
+        If something in the estimates must be known before they are used: see `Fit.remarks`.
+    """
+    unit = stated_time_unit(rfm, time_unit) if issubclass(model, PurchaseModel) else None
+    if not (math.isfinite(ridge) and ridge >= 0):
+        raise DataError(f"ridge={ridge!r} must be 0 or more and finite.")
+    columns, counts = _cells(model, rfm, weights)
+    customers = counts.sum()
+    by_name = dict(zip(model.columns, columns, strict=True))
+    scale = float(counts @ by_name[model.scale_column] / customers)
+    scaled = [c / scale if name in model.scaled_columns else c for name, c in by_name.items()]
+    log_likelihood = model.total_log_likelihood(*scaled, weights=counts)
+
+    def objective(parameters: FloatArray) -> Derivatives:
+        value, gradient, hessian = log_likelihood(parameters)
+        logs = np.log(parameters)
+        return Derivatives(
+            ridge * float(logs @ logs) - value / customers,
+            2 * ridge * logs / parameters - gradient / customers,
+            np.diag(2 * ridge * (1 - logs) / parameters**2) - hessian / customers,
+        )
+
+    minimum = minimise_positive(objective, model.starting_points())
+    if not minimum.converged:
+        raise FitError(_why_not(model, minimum.parameters, int(customers)))
+    fitted = model(*map(float, minimum.parameters)).rescaled(scale)
+    result = Fit(
+        model=fitted,
+        information=customers * (minimum.hessian - 2 * ridge * np.eye(len(minimum.parameters))),
+        log_likelihood=float(counts @ fitted.log_likelihood(*columns)),
+        customers=int(customers),
+        repeat_customers=int(counts[columns[0] > 0].sum()),
+        time_unit=unit,
+        ridge=float(ridge),
+        until=rfm.attrs.get("until"),
+    )
+    for remark in result.remarks:
+        warnings.warn(f"{model.name}: {remark}", FitWarning, stacklevel=3)
+    return result
+
+
+def _why_not(model: type[Model], parameters: FloatArray, customers: int) -> str:
+    """Why a search did not converge, from where it ended in the scaled units."""
+    runaway = [
+        f"{name} {'grows' if value > 1 else 'shrinks'}"
+        for name, value in zip(model.parameter_names(), parameters, strict=True)
+        if abs(math.log(value)) > _RUNAWAY_LOGARITHM
+    ]
+    if not runaway:
+        return (
+            f"The {model.name} fit to {customers:,} customers did not converge. Look for outliers "
+            "in the summary, or fit with a small ridge=, such as 0.001."
+        )
+    return (
+        f"{model.name} cannot be fitted to these {customers:,} customers: the likelihood increases "
+        f"without limit as {' and '.join(runaway)}, so the data do not vary as the model says. "
+        "Look for constant or repeated values in the summary, or fit with a small ridge=, such as "
+        "0.001."
+    )
+
+
+def _cells(
+    model: type[Model], rfm: pd.DataFrame, weights: Hashable | None
+) -> tuple[list[FloatArray], FloatArray]:
+    columns = model_columns(model, rfm)
+    counts = np.ones(len(rfm)) if weights is None else _weights(rfm, weights)
+    known = model.informative(*columns) & (counts > 0)
+    repeat_buyers = (columns[0] > 0) & known
+    if not repeat_buyers.any():
+        raise FitError(
+            f"None of {len(rfm):,} customers has a repeat purchase"
+            + (" with a positive mean spend" if not issubclass(model, PurchaseModel) else "")
+            + f", so {model.name} cannot be fitted. Observe the customers for longer."
+        )
+    if counts[known].sum() < 2:
+        raise FitError(
+            f"One customer cannot identify the {len(model.parameter_names())} parameters of "
+            f"{model.name}, which describe how customers differ. Fit it to more customers, or "
+            "give a model with known parameters."
+        )
+    return model.cells(*(c[known] for c in columns), weights=counts[known])
+
+
+def _weights(rfm: pd.DataFrame, column: Hashable) -> FloatArray:
+    if column not in rfm.columns:
+        raise DataError(f"No column {column!r} for weights=. {suggest(str(column), rfm.columns)}")
+    counts = rfm[column].to_numpy(dtype=float, na_value=np.nan)
+    if not np.all(np.isfinite(counts) & (counts >= 0)):
+        raise DataError(f"weights={column!r} must hold numbers of customers, 0 or more.")
+    return counts
