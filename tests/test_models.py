@@ -49,6 +49,7 @@ def test_the_total_is_the_weighted_sum_of_the_rows(model, rfm):
     for start in model.starting_points():
         rows = model(*start).log_likelihood(*columns)
         assert total(start).value == pytest.approx(weights @ rows, rel=1e-11)
+        assert total.value(start) == total(start).value
 
 
 def test_analytic_derivatives_agree_with_central_differences(model, rfm):

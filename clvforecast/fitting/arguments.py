@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from clvforecast.errors import DataError, suggest
+from clvforecast.fitting.draws import ParameterDraws
 from clvforecast.fitting.result import Fit
 from clvforecast.models import Model, PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray
 from clvforecast.units import check_time_unit
 
 __all__ = [
+    "checked_posterior",
     "common_time_unit",
     "model_columns",
     "purchase_model",
@@ -38,6 +40,32 @@ def spend_model(given: Fit | Model) -> SpendModel:
             f"A spend model such as GammaGamma, or its fit, is needed, not {type(model).__name__}."
         )
     return model
+
+
+def checked_posterior(
+    posterior: tuple[ParameterDraws, ParameterDraws],
+    purchases: PurchaseModel,
+    spend: SpendModel,
+    time_unit: str | None,
+) -> tuple[ParameterDraws, ParameterDraws]:
+    """Draws for both models, in this order and in the unit of the summary."""
+    pair = posterior if isinstance(posterior, tuple | list) else (posterior,)
+    wanted = type(purchases), type(spend)
+    if len(pair) != len(wanted) or not all(
+        isinstance(draws, ParameterDraws) and isinstance(draws.model, kind)
+        for draws, kind in zip(pair, wanted, strict=True)
+    ):
+        raise DataError(
+            "posterior must be two sets of parameter draws, of the purchase model and of the spend "
+            "model in this order: (buys.posterior(), spend.posterior())."
+        )
+    buys, spends = pair
+    if None not in (time_unit, buys.time_unit) and time_unit != buys.time_unit:
+        raise DataError(
+            f"The summary is in time unit {time_unit!r} and the draws of the purchase model are "
+            f"in {buys.time_unit!r}. Summarise with time_unit={buys.time_unit!r}."
+        )
+    return buys, spends
 
 
 def common_time_unit(

@@ -12,10 +12,10 @@ import pandas as pd
 
 from clvforecast.errors import DataError, FitError, FitWarning, suggest
 from clvforecast.fitting.arguments import model_columns, stated_time_unit
+from clvforecast.fitting.cells import Cells
 from clvforecast.fitting.result import Fit
 from clvforecast.models import Model, PurchaseModel
 from clvforecast.numerics.arrays import FloatArray
-from clvforecast.numerics.optimise import Derivatives, minimise_positive
 
 __all__ = ["fit"]
 
@@ -64,26 +64,13 @@ def fit(
     unit = stated_time_unit(rfm, time_unit) if issubclass(model, PurchaseModel) else None
     if not (math.isfinite(ridge) and ridge >= 0):
         raise DataError(f"ridge={ridge!r} must be 0 or more and finite.")
-    columns, counts = _cells(model, rfm, weights)
+    columns, counts = _checked_cells(model, rfm, weights)
     customers = counts.sum()
-    by_name = dict(zip(model.columns, columns, strict=True))
-    scale = float(counts @ by_name[model.scale_column] / customers)
-    scaled = [c / scale if name in model.scaled_columns else c for name, c in by_name.items()]
-    log_likelihood = model.total_log_likelihood(*scaled, weights=counts)
-
-    def objective(parameters: FloatArray) -> Derivatives:
-        value, gradient, hessian = log_likelihood(parameters)
-        logs = np.log(parameters)
-        return Derivatives(
-            ridge * float(logs @ logs) - value / customers,
-            2 * ridge * logs / parameters - gradient / customers,
-            np.diag(2 * ridge * (1 - logs) / parameters**2) - hessian / customers,
-        )
-
-    minimum = minimise_positive(objective, model.starting_points())
+    cells = Cells.of(model, columns, counts)
+    minimum = cells.estimate(ridge)
     if not minimum.converged:
         raise FitError(_why_not(model, minimum.parameters, int(customers)))
-    fitted = model(*map(float, minimum.parameters)).rescaled(scale)
+    fitted = cells.in_own_units(minimum.parameters)
     result = Fit(
         model=fitted,
         information=customers * (minimum.hessian - 2 * ridge * np.eye(len(minimum.parameters))),
@@ -93,6 +80,7 @@ def fit(
         time_unit=unit,
         ridge=float(ridge),
         until=rfm.attrs.get("until"),
+        cells=cells,
     )
     for remark in result.remarks:
         warnings.warn(f"{model.name}: {remark}", FitWarning, stacklevel=3)
@@ -119,7 +107,7 @@ def _why_not(model: type[Model], parameters: FloatArray, customers: int) -> str:
     )
 
 
-def _cells(
+def _checked_cells(
     model: type[Model], rfm: pd.DataFrame, weights: Hashable | None
 ) -> tuple[list[FloatArray], FloatArray]:
     columns = model_columns(model, rfm)

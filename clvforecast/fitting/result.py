@@ -6,14 +6,20 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from clvforecast.errors import DataError, suggest
+from clvforecast.errors import DataError, FitError, suggest
 from clvforecast.files import replacing
+from clvforecast.fitting.bootstrap import refit_replicates
+from clvforecast.fitting.cells import Cells
+from clvforecast.fitting.draws import ParameterDraws
+from clvforecast.fitting.posterior import draw_posterior
+from clvforecast.fitting.priors import LogNormalPrior, Prior
+from clvforecast.fitting.profiles import profile_intervals
 from clvforecast.models import MODELS, Model
 from clvforecast.numerics.arrays import FloatArray
 
@@ -23,6 +29,7 @@ _FORMAT: Final = 1
 _FLAT_DEVIATION: Final = 3.0
 """A standard deviation of a log-parameter above this spans a factor of 100,000 at 95%."""
 _FLAT_LOADING: Final = 0.3
+_NO_INFORMATION: Final = 1e-8
 _REPEAT_CUSTOMERS_PER_PARAMETER: Final = 10
 
 
@@ -30,7 +37,9 @@ _REPEAT_CUSTOMERS_PER_PARAMETER: Final = 10
 class Fit:
     """A fitted model: estimates, how sure they are, and what they were fitted on.
 
-    Holds no customer's data, so it may be shared, and scores customers it has never seen.
+    Scores customers it has never seen. Saved, pickled or printed it holds no customer's data; in
+    memory it keeps the weighted cells that it was fitted to, for `posterior`, `bootstrap` and
+    `profile_intervals`.
 
     Parameters
     ----------
@@ -50,6 +59,8 @@ class Fit:
         The penalty per customer on squared log-parameters; 0 for maximum likelihood.
     until : str or None
         End of observation, ISO, where the summary knew it.
+    cells : Cells or None
+        What it was fitted to; None once loaded.
     """
 
     model: Model
@@ -60,6 +71,10 @@ class Fit:
     time_unit: str | None = None
     ridge: float = 0.0
     until: str | None = None
+    cells: Cells | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cells": None}
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -75,7 +90,7 @@ class Fit:
         """
         penalised = self._penalised_information()
         values, vectors = np.linalg.eigh(penalised)
-        inverse = (vectors / np.maximum(values, 1e-300)) @ vectors.T
+        inverse = (vectors / np.where(values > _NO_INFORMATION, values, np.inf)) @ vectors.T
         covariance = inverse @ self.information @ inverse
         for i, name in enumerate(self.model.parameter_names()):
             if name in self.flat:
@@ -133,6 +148,158 @@ class Fit:
             {"lower": estimates * np.exp(-half_width), "upper": estimates * np.exp(half_width)},
             index=pd.Index(self.model.parameter_names(), name="parameter"),
         )
+
+    def posterior(
+        self,
+        *,
+        draws: int = 4_000,
+        prior: Prior | None = None,
+        method: str = "psis",
+        seed: int = 0,
+    ) -> ParameterDraws:
+        """Draw the parameters from their posterior: how sure we are of them, given the data.
+
+        Parameters
+        ----------
+        draws : int
+            How many, at least 100.
+        prior : LogNormalPrior or callable, optional
+            What is believed beforehand. Default: ``LogNormalPrior(sd=2)``, independent of unit and
+            currency. Or a function that maps a model, with arrays of parameters in the units of
+            the fit, to their log-density.
+        method : {"psis", "mcmc"}
+            "psis": a normal approximation in the log-parameters, corrected by Pareto-smoothed
+            importance sampling, and matched again where its `k_hat` is too high. "mcmc": Markov
+            chains by emcee, for small or awkward data (the extra ``clvforecast[mcmc]``).
+        seed : int
+            Seed of the random numbers.
+
+        Returns
+        -------
+        ParameterDraws
+
+        Raises
+        ------
+        DataError
+            If the fit was loaded and so has no data, or an argument is out of range.
+        FitError
+            If the prior makes impossible what the data make likely.
+
+        Warns
+        -----
+        FitWarning
+            If the draws cannot be trusted: `k_hat` is 0.7 or more, the chains are too short, or
+            nothing bounds a parameter.
+
+        Examples
+        --------
+        >>> import clvforecast as clv
+        >>> orders = clv.read_orders(clv.datasets.load_cdnow(sample=True))
+        >>> fit = clv.BGNBD.fit(orders.summarize(time_unit="W", until="1997-09-30"))
+        >>> fit.posterior(seed=1).summary().round(2)
+                   mean    sd  median  lower  upper
+        parameter
+        r          0.24  0.01    0.24   0.22   0.27
+        """
+        return draw_posterior(
+            self._require_cells("posterior"),
+            prior or LogNormalPrior(),
+            draws,
+            method,
+            seed,
+            self.time_unit,
+        )
+
+    def bootstrap(
+        self, *, replicates: int = 1_000, seed: int = 0, progress: bool = False
+    ) -> ParameterDraws:
+        """Fit again to customers drawn with replacement: how estimates vary from sample to sample.
+
+        Asks nothing of the model but that customers are independent, and of weighted cells costs
+        a few milliseconds a replicate.
+
+        Parameters
+        ----------
+        replicates : int
+            How many, at least 100.
+        seed : int
+            Seed of the random numbers.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        ParameterDraws
+            One draw per replicate whose fit converged.
+
+        Raises
+        ------
+        DataError
+            If the fit was loaded and so has no data, or `replicates` is too small.
+        FitError
+            If hardly any replicate can be fitted.
+
+        Warns
+        -----
+        FitWarning
+            If some replicates could not be fitted: they are left out.
+
+        References
+        ----------
+        B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
+        """
+        return refit_replicates(
+            self._require_cells("bootstrap"),
+            self.model,
+            ridge=self.ridge,
+            replicates=replicates,
+            seed=seed,
+            progress=progress,
+            time_unit=self.time_unit,
+        )
+
+    def profile_intervals(self, level: float = 0.95) -> pd.DataFrame:
+        """Profile-likelihood intervals: where no parameter is worse by more than chance allows.
+
+        Parameters
+        ----------
+        level : float
+            Confidence, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns `lower` and `upper`, one row per parameter; 0 or infinity on the side where the
+            likelihood never falls far enough.
+
+        Raises
+        ------
+        DataError
+            If the fit was loaded and so has no data, or `level` is out of range.
+        FitError
+            If the fit has a ridge: its estimates do not maximise the likelihood.
+
+        Notes
+        -----
+        All values at which twice the log-likelihood, maximised over the other parameters, lies
+        within a chi-squared quantile (one degree of freedom) of its maximum. Unlike Wald's they
+        need not be symmetric on any scale.
+        """
+        cells = self._require_cells("profile_intervals")
+        if self.ridge > 0:
+            raise FitError(
+                f"Profile-likelihood intervals need a fit without ridge, not ridge={self.ridge:g}. "
+                "Fit again without, or use posterior()."
+            )
+        return profile_intervals(cells, self.model, level)
+
+    def _require_cells(self, purpose: str) -> Cells:
+        if self.cells is None:
+            raise DataError(
+                f"{purpose} needs the data, which a saved fit does not carry. Fit again, and call "
+                "it on the new fit."
+            )
+        return self.cells
 
     @property
     def aic(self) -> float:

@@ -47,17 +47,51 @@ class CellLikelihood:
             )
         return Derivatives(value, gradient, hessian)
 
+    def value(self, parameters: FloatArray) -> float:
+        """The value alone, at a fraction of the cost."""
+        r, alpha, a, b = parameters
+        log_odds = self._log_odds_of_dropout(r, alpha, a, b)[-1]
+        return float(
+            self._value_from_counts(r, alpha, a, b)
+            - r * (self._once_weights @ np.log(alpha + self._once_T))
+            + self._value_from_repeat_buyers(
+                r, np.log(alpha + self._T), log_odds, np.exp(-np.abs(log_odds))
+            )
+        )
+
     def _by_T(self, values: FloatArray) -> FloatArray:
         return sums_by_code(self._T_codes, values, self._T.size)
 
     def _by_t_x(self, values: FloatArray) -> FloatArray:
         return sums_by_code(self._t_x_codes, values, self._t_x.size)
 
+    def _value_from_counts(self, r: float, alpha: float, a: float, b: float) -> float:
+        rising = self._rising
+        logs = rising.log(r) + rising.log(b) - rising.log(a + b)
+        return float(self._count_weights @ logs + self._customers * r * np.log(alpha))
+
+    def _log_odds_of_dropout(
+        self, r: float, alpha: float, a: float, b: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Shape of the rate, log of how the silence stretches it, and log odds, per cell."""
+        log_age, log_last = np.log(alpha + self._T), np.log(alpha + self._t_x)
+        silence = log_age[self._T_codes] - log_last[self._t_x_codes]
+        shapes = (r + self._x)[self._x_codes]
+        log_odds = (np.log(a) - np.log(b + (self._x - 1)))[self._x_codes] + shapes * silence
+        return shapes, silence, log_odds
+
+    def _value_from_repeat_buyers(
+        self, r: float, log_age: FloatArray, log_odds: FloatArray, smaller_odds: FloatArray
+    ) -> float:
+        """Log of the sum of "still active" and "left at the last purchase"."""
+        log_sums = np.maximum(log_odds, 0) + np.log1p(smaller_odds)
+        return float(self._weights @ log_sums - (r * self._T_weights + self._T_purchases) @ log_age)
+
     def _from_counts(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
         """``log (r)_x + r log alpha + log (b)_x - log (a + b)_x``."""
         n, w, rising = self._customers, self._count_weights, self._rising
         slope_ab, curvature_ab = w @ rising.slope(a + b), w @ rising.curvature(a + b)
-        value = w @ (rising.log(r) + rising.log(b) - rising.log(a + b)) + n * r * np.log(alpha)
+        value = self._value_from_counts(r, alpha, a, b)
         gradient = np.array(
             [
                 w @ rising.slope(r) + n * np.log(alpha),
@@ -74,7 +108,7 @@ class CellLikelihood:
                 [0, 0, -curvature_ab, w @ rising.curvature(b) - curvature_ab],
             ]
         )
-        return Derivatives(float(value), gradient, hessian)
+        return Derivatives(value, gradient, hessian)
 
     def _from_one_time_buyers(self, r: float, alpha: float, _a: float, _b: float) -> Derivatives:
         """``-r log(alpha + T)``."""
@@ -87,28 +121,23 @@ class CellLikelihood:
         return Derivatives(float(-r * logs), gradient, hessian)
 
     def _from_repeat_buyers(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
-        """Log of the sum of "still active" and "left at the last purchase".
+        """Derivatives of `_value_from_repeat_buyers`.
 
-        With the logs of both terms u and v, and P = P(alive): the gradient is
+        With the logs of its two terms u and v, and P = P(alive): the gradient is
         ``P u' + (1 - P) v'`` and the Hessian ``P u'' + (1 - P) v'' + P (1 - P) d d^T``,
         ``d = v' - u'``.
         """
-        shape, trials = r + self._x, b + (self._x - 1)
+        trials = b + (self._x - 1)
         age, last = alpha + self._T, alpha + self._t_x
         log_age, log_last = np.log(age), np.log(last)
 
-        silence = log_age[self._T_codes] - log_last[self._t_x_codes]
-        shapes = shape[self._x_codes]
-        log_odds = (np.log(a) - np.log(trials))[self._x_codes] + shapes * silence
+        shapes, silence, log_odds = self._log_odds_of_dropout(r, alpha, a, b)
         smaller_odds = np.exp(-np.abs(log_odds))
         alive = np.where(log_odds > 0, smaller_odds, 1.0) / (1 + smaller_odds)
         w_alive = self._weights * alive
         w_left = self._weights - w_alive
 
-        value = (
-            np.sum(self._weights * (np.maximum(log_odds, 0) + np.log1p(smaller_odds)))
-            - (r * self._T_weights + self._T_purchases) @ log_age
-        )
+        value = self._value_from_repeat_buyers(r, log_age, log_odds, smaller_odds)
         alive_T, alive_shape = self._by_T(w_alive), self._by_T(w_alive * shapes)
         left_t_x, left_shape = self._by_t_x(w_left), self._by_t_x(w_left * shapes)
         left_x = sums_by_code(self._x_codes, w_left, self._x.size)
@@ -136,4 +165,4 @@ class CellLikelihood:
             ]
         )
         hessian += (difference * (w_left * alive)) @ difference.T
-        return Derivatives(float(value), gradient, hessian)
+        return Derivatives(value, gradient, hessian)

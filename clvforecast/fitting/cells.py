@@ -1,0 +1,99 @@
+"""What a likelihood needs of the customers: distinct histories, and how many have each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from clvforecast.models import Model
+from clvforecast.models.base import LogLikelihood
+from clvforecast.numerics.arrays import FloatArray
+from clvforecast.numerics.optimise import Derivatives, Minimum, minimise_positive
+
+__all__ = ["Cells"]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Weighted customer histories, times or money divided by their mean.
+
+    On that scale parameters are of order one, and neither the unit nor the currency matters.
+
+    Parameters
+    ----------
+    model : type of Model
+    columns : tuple of ndarray, shape (n,)
+        What the model sees, scaled.
+    weights : ndarray, shape (n,)
+        Number of customers with each history.
+    scale : float
+        What the scaled columns were divided by.
+    """
+
+    model: type[Model]
+    columns: tuple[FloatArray, ...]
+    weights: FloatArray
+    scale: float
+
+    @classmethod
+    def of(cls, model: type[Model], columns: list[FloatArray], weights: FloatArray) -> Self:
+        """Scale columns in their own units."""
+        by_name = dict(zip(model.columns, columns, strict=True))
+        scale = float(weights @ by_name[model.scale_column] / weights.sum())
+        scaled = (c / scale if name in model.scaled_columns else c for name, c in by_name.items())
+        return cls(model, tuple(scaled), weights, scale)
+
+    @property
+    def customers(self) -> float:
+        """Number of customers."""
+        return float(self.weights.sum())
+
+    @cached_property
+    def log_likelihood(self) -> LogLikelihood:
+        """In the scaled parameters."""
+        return self.model.total_log_likelihood(*self.columns, weights=self.weights)
+
+    def estimate(self, ridge: float, start: FloatArray | None = None) -> Minimum:
+        """Minimise minus the mean log-likelihood, plus a ridge on squared log-parameters.
+
+        Parameters
+        ----------
+        ridge : float
+            Penalty per customer.
+        start : ndarray, shape (k,), optional
+            Scaled parameters to begin at. Default: those of a few plausible shops.
+        """
+        log_likelihood, customers = self.log_likelihood, self.customers
+
+        def objective(parameters: FloatArray) -> Derivatives:
+            value, gradient, hessian = log_likelihood(parameters)
+            logs = np.log(parameters)
+            return Derivatives(
+                ridge * float(logs @ logs) - value / customers,
+                2 * ridge * logs / parameters - gradient / customers,
+                np.diag(2 * ridge * (1 - logs) / parameters**2) - hessian / customers,
+            )
+
+        starts = self.model.starting_points() if start is None else (start,)
+        return minimise_positive(objective, starts)
+
+    def in_own_units(self, parameters: FloatArray) -> Model:
+        """The model of scaled parameters, shape (k,) or (k, draws), in the data's units."""
+        values = map(float, parameters) if parameters.ndim == 1 else parameters
+        return self.model(*values).rescaled(self.scale)
+
+    def scaled(self, model: Model) -> FloatArray:
+        """Parameters of a model in the data's units, scaled: the inverse of `in_own_units`."""
+        return np.array(list(model.rescaled(1 / self.scale).parameters.values()))
+
+    def resampled(self, rng: np.random.Generator) -> Self:
+        """As many customers, drawn with replacement: a bootstrap replicate."""
+        customers = round(self.customers)
+        drawn = rng.multinomial(customers, self.weights / self.weights.sum()).astype(float)
+        some = drawn > 0
+        return replace(
+            self, columns=tuple(column[some] for column in self.columns), weights=drawn[some]
+        )
