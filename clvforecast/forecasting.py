@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pandas as pd
 from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import (
     Fit,
+    ParameterDraws,
+    checked_posterior,
     common_time_unit,
     model_columns,
     purchase_model,
@@ -17,7 +20,7 @@ from clvforecast.fitting import (
 )
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, distinct_rows
-from clvforecast.predictive import purchase_quantiles, spend_quantiles
+from clvforecast.predictive import mixed_quantiles, predictive_quantiles
 from clvforecast.units import (
     Duration,
     check_margin,
@@ -26,6 +29,9 @@ from clvforecast.units import (
 )
 
 __all__ = ["forecast"]
+
+_MOST_DRAWS: Final = 50
+"""The probability of a tail, as a mean over these, is off by a seventh of its spread among them."""
 
 
 def forecast(
@@ -37,6 +43,7 @@ def forecast(
     annual_discount_rate: float = 0.0,
     margin: float = 1.0,
     level: float | None = None,
+    posterior: tuple[ParameterDraws, ParameterDraws] | None = None,
     time_unit: str | None = None,
 ) -> pd.DataFrame:
     """Forecast what every customer will buy, spend and be worth.
@@ -59,7 +66,12 @@ def forecast(
         Share of order value that is kept, in (0, 1]; `clv` is multiplied by it.
     level : float, optional
         Adds predictive intervals, equal-tailed, of this probability, such as 0.90: where a
-        customer's own future will lie, at known parameters.
+        customer's own future will lie.
+    posterior : (ParameterDraws, ParameterDraws), optional
+        Draws of the parameters of both models, such as ``fit.posterior()`` or
+        ``fit.bootstrap()``. The intervals then hold the uncertainty of the parameters beside each
+        customer's chance; without, they take the estimates for the truth. Expectations stay those
+        at the estimates. No more than 50 draws are used, evenly spaced: their laws cost as much.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of the summary, if ``rfm.attrs["time_unit"]`` does not say.
 
@@ -85,7 +97,8 @@ def forecast(
         range.
     FitError
         If the value would be infinite: an infinite horizon without discounting, or a spend model
-        whose mean does not exist.
+        whose mean does not exist. With `level`, also if the horizon is infinite, or so long that
+        a customer may make more than a million purchases.
 
     Notes
     -----
@@ -97,9 +110,11 @@ def forecast(
 
     Intervals of purchases are exact, and so are those of an undiscounted `clv`, to 1e-6 of the
     probability. Counts are whole, so an interval holds more than `level`. With discounting, the
-    undiscounted limits are multiplied by the mean discount factor of the customer's purchases.
-    Against simulation at 10% a year, a 90% interval then misses either tail by at most 0.003 over
-    one year; over five years it is too wide, by up to 0.022 of probability for heavy buyers.
+    law of how many purchases there are and when they stop is exact, and the sum of the unequally
+    discounted order values is given a law with the right mean and variance (see
+    `clvforecast.predictive.spend_law`). Against simulation over one, five and ten years, of
+    customers with 0 to 60 repeat purchases, a 90% interval then misses either tail by at most
+    0.001 of probability at 10% a year, which is what a million draws can show, and by 0.003 at 30%.
 
     Examples
     --------
@@ -141,14 +156,22 @@ def forecast(
         },
         index=rfm.index,
     )
+    if level is None and posterior is not None:
+        raise DataError("posterior= widens intervals. Give level=, too, such as 0.90.")
     if level is not None:
         tails = _tails(level, length)
         m = model_columns(type(spending), rfm)[1]
-        counts = purchase_quantiles(buying, length, x, T, p_alive, tails)
-        amounts = spend_quantiles(buying, spending, length, x, T, m, p_alive, tails)
-        factor = kept * discounted / np.maximum(expected, np.finfo(float).tiny)
-        for column, limits in (("purchases", counts), ("clv", factor * amounts)):
-            table[f"{column}_lower"], table[f"{column}_upper"] = limits
+        if posterior is None:
+            counts, amounts = predictive_quantiles(
+                buying, spending, length, x, T, m, p_alive, tails, rate=rate
+            )
+        else:
+            draws = checked_posterior(posterior, buying, spending, unit)
+            counts, amounts = mixed_quantiles(
+                *_models_of(draws), length, x, t_x, T, m, tails, rate=rate
+            )
+        table["purchases_lower"], table["purchases_upper"] = counts.astype(np.int64)
+        table["clv_lower"], table["clv_upper"] = kept * amounts
     table.attrs = {
         "time_unit": unit,
         "horizon": length,
@@ -167,6 +190,15 @@ def _purchases_if_alive(
     expected = model.purchases_if_alive(horizon, *pairs)
     discounted = model.purchases_if_alive(horizon, *pairs, rate=rate) if rate else expected
     return expected[codes], discounted[codes]
+
+
+def _models_of(
+    draws: tuple[ParameterDraws, ParameterDraws],
+) -> tuple[list[PurchaseModel], list[SpendModel]]:
+    """Pairs of equally likely models, as many as an interval needs."""
+    count = min(_MOST_DRAWS, *map(len, draws))
+    buys, spends = (drawn.thinned(count) for drawn in draws)
+    return [purchase_model(m) for m in buys], [spend_model(m) for m in spends]
 
 
 def _tails(level: float, horizon: float) -> tuple[float, float]:

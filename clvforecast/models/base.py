@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
 from clvforecast.errors import DataError
+from clvforecast.models.discounting import DiscountedCounts
 from clvforecast.numerics.arrays import (
     ArrayLike,
     BoolArray,
@@ -24,10 +25,19 @@ if TYPE_CHECKING:
 
     from clvforecast.fitting import Fit
 
-__all__ = ["LogLikelihood", "Model", "PurchaseModel", "SpendModel", "check_rows"]
+__all__ = ["LogLikelihood", "Model", "PurchaseModel", "check_rows"]
 
 Labels: TypeAlias = "Sequence[Any] | pd.Index[Any]"
-LogLikelihood: TypeAlias = Callable[[FloatArray], Derivatives]
+
+
+class LogLikelihood(Protocol):
+    """The log-likelihood of fixed data, as a function of the parameters, shape (k,)."""
+
+    def __call__(self, parameters: FloatArray) -> Derivatives:
+        """Value, gradient and Hessian in the parameters."""
+
+    def value(self, parameters: FloatArray) -> float:
+        """The value alone, at a fraction of the cost."""
 
 
 @dataclass(frozen=True)
@@ -278,6 +288,17 @@ class PurchaseModel(Model):
             If `n` is not a count or `t` is negative.
         """
 
+    @abstractmethod
+    def discounted_counts_if_alive(
+        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
+    ) -> DiscountedCounts:
+        """Law of the purchases in (T, T + t] of customers active at T, and what they are worth now.
+
+        For numbers of purchases `n`, shape (counts,), a finite `t`, one frequency `x`, ages `T` of
+        shape (histories,), a continuous discount rate per time unit, and the variance of order
+        values over their squared mean: the less they vary, the finer their timing must be told.
+        """
+
     def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
         """Probability that a new customer makes n repeat purchases in (0, t].
 
@@ -298,6 +319,93 @@ class PurchaseModel(Model):
         return self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
 
     @abstractmethod
+    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
+        """Expected time to the next purchase of a customer active at T; inf without a mean."""
+
+    @abstractmethod
+    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
+        """Time within which a customer active at T buys next with probability q; inf if never.
+
+        Raises `DataError` if `q` is not from 0 to 1.
+        """
+
+    @abstractmethod
+    def draw_purchases_if_any(
+        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """Draw the purchases in (T, T + t] of active customers who make at least one.
+
+        Parameters
+        ----------
+        t, x, T : ndarray, shape (n,)
+            Length of the period ahead, positive and finite, frequency and age of each customer.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        customer : ndarray of int, shape (m,)
+            Position of the customer behind each purchase, ascending; each is there at least once.
+        time : ndarray, shape (m,)
+            When it happens, counted from T, ascending within a customer.
+        """
+
+    def draw_future(
+        self,
+        t: ArrayLike,
+        x: ArrayLike,
+        t_x: ArrayLike,
+        T: ArrayLike,
+        rng: np.random.Generator,
+    ) -> tuple[IntArray, FloatArray]:
+        """Draw one future of customers: their purchases in (T, T + t], given their histories.
+
+        Parameters
+        ----------
+        t : array_like
+            Length of the period ahead in time units, finite.
+        x, t_x, T : array_like
+            Frequency, recency and age in time units. All four broadcast, to shape (n,).
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        customer : ndarray of int, shape (m,)
+            Position of the customer behind each purchase, ascending. Most customers make none.
+        time : ndarray, shape (m,)
+            When it happens, counted from T, in time units, ascending within a customer. Not
+            rounded: days are for the caller to make.
+
+        Raises
+        ------
+        DataError
+            If `t` is negative or a history is impossible.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> rng = np.random.default_rng(1)
+        >>> customer, time = model.draw_future(39, [2] * 1000, 30.43, 38.86, rng)
+        >>> print(len(time) / 1000, model.expected_purchases(39, 2, 30.43, 38.86).round(3))
+        1.282 1.226
+        """
+        given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (t, x, t_x, T)))
+        t, x, t_x, T = (np.atleast_1d(v) for v in given)
+        any_if_alive = 1.0 - self.purchase_pmf_if_alive(0, t, x, T)
+        buyers = np.flatnonzero(rng.random(t.shape) < self.p_alive(x, t_x, T) * any_if_alive)
+        model = self.of_customers(buyers, t.size)
+        customer, time = model.draw_purchases_if_any(t[buyers], x[buyers], T[buyers], rng)
+        return buyers[customer], time
+
+    def of_customers(self, rows: IntArray, customers: int) -> Self:
+        """The model of some of the customers, where parameters are arrays."""
+        parameters = {
+            name: np.broadcast_to(value, customers)[rows]
+            for name, value in self.parameters.items()
+            if np.ndim(value)
+        }
+        return replace(self, **parameters) if parameters else self
+
     def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
         """Draw the repeat purchases of new customers, each observed for T.
 
@@ -315,7 +423,16 @@ class PurchaseModel(Model):
         time : ndarray, shape (m,)
             When it happens, counted from the first purchase, in time units, ascending within a
             customer. Not rounded: days are for the caller to make.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> customer, time = model.simulate([39.0, 39.0, 39.0], seed=2)
+        >>> len(customer) == len(time)
+        True
         """
+        return self.draw_future(T, 0.0, 0.0, 0.0, np.random.default_rng(seed))
 
     @classmethod
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
@@ -351,83 +468,6 @@ class PurchaseModel(Model):
     def informative(cls, *columns: FloatArray) -> BoolArray:
         """Every customer counts."""
         return np.ones(columns[0].shape, dtype=bool)
-
-
-class SpendModel(Model):
-    """A model of how much an order is worth: sees (frequency, monetary_value)."""
-
-    columns = ("frequency", "monetary_value")
-    scaled_columns = ("monetary_value",)
-    scale_column = "monetary_value"
-
-    @abstractmethod
-    def expected_spend(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
-        """Expected value of a customer's future order."""
-
-    @abstractmethod
-    def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
-        """The amount of money in which a customer's future spend has the law of the history.
-
-        `scaled_spend_cdf` is the law of future spend over this amount, and depends on x alone.
-        """
-
-    @abstractmethod
-    def scaled_spend_cdf(self, u: ArrayLike, n: ArrayLike, x: ArrayLike) -> FloatArray:
-        """Probability that the next n orders come to at most u times `spend_scale`."""
-
-    def total_spend_cdf(self, s: ArrayLike, n: ArrayLike, x: ArrayLike, m: ArrayLike) -> FloatArray:
-        """Probability that the next n orders of a customer come to at most s.
-
-        Parameters
-        ----------
-        s : array_like
-            An amount, in money.
-        n : array_like of whole numbers
-            Number of future orders; 0 of them come to 0.
-        x, m : array_like
-            Number of repeat orders so far and their mean. All four broadcast.
-
-        Examples
-        --------
-        >>> from clvforecast import GammaGamma
-        >>> GammaGamma(p=6.25, q=3.74, v=15.44).total_spend_cdf([0, 20, 60], 1, 2, 22.35).round(4)
-        array([0.    , 0.4079, 0.9855])
-        """
-        return self.scaled_spend_cdf(np.asarray(s, dtype=float) / self.spend_scale(x, m), n, x)
-
-    @abstractmethod
-    def draw_total_spend(
-        self, n: ArrayLike, x: ArrayLike, m: ArrayLike, rng: np.random.Generator
-    ) -> FloatArray:
-        """Draw what the next n orders of customers come to; the arguments broadcast."""
-
-    @abstractmethod
-    def simulate(self, x: ArrayLike, *, seed: int) -> FloatArray:
-        """Draw the mean value of x orders of new customers; 0 where x = 0. Shape of `x`."""
-
-    @classmethod
-    def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
-        """Raise `DataError` unless every (x, m) can come from an order log."""
-        cls._check_numbers(*columns, labels=labels)
-        check_rows(
-            columns[1] < 0,
-            "a negative monetary_value",
-            "Refunds lower spend to 0 at most; see `refunds=` of read_orders.",
-            labels,
-        )
-
-    @classmethod
-    def cells(
-        cls, *columns: FloatArray, weights: FloatArray
-    ) -> tuple[list[FloatArray], FloatArray]:
-        """The rows as they are: mean spends hardly ever coincide."""
-        return list(columns), weights
-
-    @classmethod
-    def informative(cls, *columns: FloatArray) -> BoolArray:
-        """Customers with a repeat purchase and a positive mean spend."""
-        x, m = columns
-        return np.asarray((x > 0) & (m > 0))
 
 
 def check_rows(

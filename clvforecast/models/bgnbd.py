@@ -9,17 +9,25 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import betainc, expit, xlogy
+from scipy.special import expit
 
 from clvforecast.errors import DataError
 from clvforecast.models.base import LogLikelihood, PurchaseModel
 from clvforecast.models.bgnbd_likelihood import CellLikelihood
+from clvforecast.models.discounting import (
+    DiscountedCounts,
+    of_nth_purchase,
+    one_way,
+    stop_times,
+    until,
+)
 from clvforecast.numerics.arrays import (
     ArrayLike,
     FloatArray,
     IntArray,
     distinct_rows,
 )
+from clvforecast.numerics.counting import event_counts
 from clvforecast.numerics.interpolation import evaluate_smooth
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
 from clvforecast.numerics.rising import log_rising
@@ -205,43 +213,123 @@ class BGNBD(PurchaseModel):
         >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, T=38.86).round(4)
         array([0.2367, 0.3294, 0.1984])
         """
+        stayed, left = self._stayed_and_left(n, t, x, T)
+        return np.asarray(stayed + left)
+
+    def discounted_counts_if_alive(
+        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
+    ) -> DiscountedCounts:
+        """Purchases in (T, T + t] and what discounting leaves of them; see `PurchaseModel`.
+
+        Notes
+        -----
+        Of a customer who stays active, the n purchases fall anywhere in (T, T + t]. One who leaves
+        does so at the nth: the others fall anywhere before it, and it comes when the nth purchase
+        of a customer who never leaves would.
+        """
+        _check_rate(rate)
+        counts = np.asarray(n, dtype=float)
+        stayed, left = self._stayed_and_left(counts, t, x, T[:, None])
+        if rate == 0 or t == 0:
+            return one_way(counts, stayed + left)
+        stops, some = stop_times(t, rate, dispersion), np.maximum(counts, 1.0)
+        leaving = of_nth_purchase(stops, some, self.r + x, self.alpha + T)
+        number, last = counts[:, None], np.minimum(counts[:, None], 1.0)
+        active = until(t, number, 0.0, rate)
+        gone = until(stops.times, number - last, last, rate)
+        return DiscountedCounts(
+            np.concatenate((stayed[..., None], left[..., None] * leaving), axis=2),
+            *(np.concatenate(both, axis=1) for both in zip(active, gone, strict=True)),
+        )
+
+    def _stayed_and_left(
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+    ) -> tuple[FloatArray, FloatArray]:
+        """Probability of n purchases in (T, T + t] and being active then, or having left."""
         counts, horizon = np.asarray(n, dtype=float), _checked_horizon(t)
         if not np.all((counts >= 0) & (counts == np.floor(counts))):
             raise DataError("n must be whole numbers of purchases, 0 or more.")
         x = np.asarray(x, dtype=float)
-        R, a, b = self.r + x, self.a, self.b + x
+        a, b = self.a, self.b + x
         tau = horizon / (self.alpha + np.asarray(T, dtype=float))
-        share = tau / (1 + tau)
-        log_count = log_rising(R, counts) - log_rising(1.0, counts)
-        log_count = log_count - R * np.log1p(tau) + xlogy(counts, share)
-        stayed = np.exp(log_rising(b, counts) - log_rising(a + b, counts) + log_count)
+        exactly, at_least = event_counts(counts, self.r + x, tau)
+        stayed = np.exp(log_rising(b, counts) - log_rising(a + b, counts)) * exactly
         before = np.maximum(counts, 1.0) - 1.0
         reached = np.exp(log_rising(b, before) - log_rising(a + b, before))
-        left = reached * a / (a + b + before) * betainc(before + 1.0, R, share)
-        return np.asarray(stayed + np.where(counts > 0, left, 0.0))
+        left = reached * a / (a + b + before) * at_least
+        return np.asarray(stayed), np.asarray(np.where(counts > 0, left, 0.0))
 
-    def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
-        """Draw the repeat purchases of new customers, each observed for T; see `PurchaseModel`.
+    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
+        """Expected time to the next purchase of a customer active at T; see `PurchaseModel`.
+
+        Notes
+        -----
+        No dropout comes before the next purchase. So given ``lambda ~ Gamma(r + x, alpha + T)``
+        the wait is exponential, and with lambda unknown it is Lomax (Pareto of the second kind)
+        with shape ``r + x`` and scale ``alpha + T``, whose mean exists for a shape above 1.
 
         Examples
         --------
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> customer, time = model.simulate([39.0, 39.0, 39.0], seed=2)
-        >>> len(customer) == len(time)
-        True
+        >>> model.expected_wait_if_alive([0, 2], 38.86).round(2)
+        array([  inf, 34.81])
         """
-        T = np.atleast_1d(np.asarray(T, dtype=float))
-        rng = np.random.default_rng(seed)
-        rate = rng.gamma(self.r, 1 / np.asarray(self.alpha), T.size)
-        dropout = np.maximum(rng.beta(self.a, self.b, T.size), np.finfo(float).tiny)
-        last_purchase = rng.geometric(dropout)
-        customer = np.repeat(np.arange(T.size), rng.poisson(rate * T))
-        time = rng.uniform(0.0, T[customer])
-        order = np.lexsort((time, customer))
-        customer, time = customer[order], time[order]
-        rank = np.arange(customer.size) - np.searchsorted(customer, customer)
-        made = rank < last_purchase[customer]
-        return customer[made], time[made]
+        excess, scale = np.broadcast_arrays(
+            self.r + np.asarray(x) - 1.0, self.alpha + np.asarray(T)
+        )
+        wait = np.full(scale.shape, np.inf)
+        np.divide(scale, excess, out=wait, where=excess > 0)
+        return wait
+
+    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
+        """Quantile of the time to the next purchase, active at T; see `PurchaseModel`.
+
+        Examples
+        --------
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 38.86).round(2)
+        array([15.67, 77.52])
+        """
+        q = np.asarray(q, dtype=float)
+        if not np.all((q >= 0) & (q <= 1)):
+            raise DataError(f"q={q.tolist()!r} must be probabilities, from 0 to 1.")
+        scale = self.alpha + np.asarray(T, dtype=float)
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.asarray(scale * np.expm1(-np.log1p(-q) / (self.r + np.asarray(x))))
+
+    def draw_purchases_if_any(
+        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """Draw the purchases of active customers who make at least one; see `PurchaseModel`.
+
+        Notes
+        -----
+        The wait for the next purchase is exponential at a rate ``lambda ~ Gamma(r + x, alpha + T)``
+        and so Lomax distributed; given that it ends within `t` it is drawn by inversion. After it
+        the customer is one with a purchase more, seen for so much longer: his rate, and which
+        purchase is his last, are drawn as such.
+        """
+        shape, scale = self.r + x, self.alpha + T
+        p_any = -np.expm1(-shape * np.log1p(t / scale))
+        wait = scale * np.expm1(-np.log1p(-rng.random(t.shape) * p_any) / shape)
+        wait = np.minimum(wait, t)
+        more = rng.poisson(rng.gamma(shape + 1.0) / (scale + wait) * (t - wait))
+        again = np.flatnonzero(more)
+        a, b = (np.broadcast_to(v, t.shape)[again] for v in (self.a, self.b + x))
+        dropout = np.maximum(rng.beta(a, b), np.finfo(float).tiny)
+        last = np.ones(t.shape, dtype=np.int64)
+        last[again] = rng.geometric(dropout)
+
+        customer = np.repeat(np.arange(t.size), more + 1)
+        first = np.cumsum(more + 1) - (more + 1)
+        # The first purchase stays first; the others fall anywhere after it. One sort of
+        # customer + share puts each customer's in order.
+        share = rng.random(customer.size)
+        share[first] = 0.0
+        share = np.sort(customer + share) - customer
+        made = np.arange(customer.size) - first[customer] < last[customer]
+        customer, share = customer[made], share[made]
+        return customer, wait[customer] + share * (t - wait)[customer]
 
     @classmethod
     def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import betainc, digamma, gammaln, polygamma
+from scipy.special import betainc, betaln, digamma, gammaln, polygamma
 
-from clvforecast.models.base import LogLikelihood, SpendModel
-from clvforecast.numerics.arrays import ArrayLike, FloatArray, distinct, sums_by_code
+from clvforecast.models.base import LogLikelihood
+from clvforecast.models.spending import SpendModel
+from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct, sums_by_code
 from clvforecast.numerics.optimise import Derivatives
 
 __all__ = ["GammaGamma"]
@@ -112,8 +113,27 @@ class GammaGamma(SpendModel):
         """
         u, n, x = (np.asarray(value, dtype=float) for value in (u, n, x))
         share = np.maximum(u, 0.0) / (1.0 + np.maximum(u, 0.0))
-        some = betainc(self.p * np.maximum(n, 1.0), self.p * x + self.q, share)
+        some = betainc(self.p * np.where(n > 0, n, 1.0), self.p * x + self.q, share)
         return np.asarray(np.where(u < 0, 0.0, np.where(n > 0, some, 1.0)))
+
+    def scaled_spend_density(self, log_u: ArrayLike, n: ArrayLike, x: ArrayLike) -> FloatArray:
+        """Density of the logarithm of the next n orders' total over `spend_scale`.
+
+        Notes
+        -----
+        That of a beta prime variable with ``p n`` and ``p x + q``, in its logarithm.
+        """
+        log_u, n, x = (np.asarray(value, dtype=float) for value in (log_u, n, x))
+        future, past = self.p * n, self.p * x + self.q
+        with np.errstate(over="ignore"):
+            log_sum = np.log(1.0 + np.exp(log_u))
+        log_density = future * log_u - (future + past) * log_sum - betaln(future, past)
+        return np.asarray(np.exp(log_density))
+
+    @property
+    def order_dispersion(self) -> float:
+        """``1 / p``: a gamma variable's."""
+        return 1.0 / self.p
 
     def draw_total_spend(
         self, n: ArrayLike, x: ArrayLike, m: ArrayLike, rng: np.random.Generator
@@ -122,6 +142,13 @@ class GammaGamma(SpendModel):
         n, x, m = np.broadcast_arrays(*(np.asarray(value, dtype=float) for value in (n, x, m)))
         rate = rng.gamma(self.p * x + self.q) / (self.v + x * m)
         return np.asarray(rng.gamma(self.p * n) / rate)
+
+    def draw_order_values(
+        self, n: IntArray, x: FloatArray, m: FloatArray, rng: np.random.Generator
+    ) -> FloatArray:
+        """Draw the value of each of the next n orders of customers; see `SpendModel`."""
+        rate = rng.gamma(self.p * x + self.q) / (self.v + x * m)
+        return np.asarray(rng.gamma(self.p, size=int(n.sum())) / np.repeat(rate, n))
 
     def simulate(self, x: ArrayLike, *, seed: int) -> FloatArray:
         """Draw the mean value of x orders of new customers; 0 where x = 0.
@@ -192,6 +219,21 @@ class _CellLikelihood:
     def _by_count(self, values: FloatArray) -> FloatArray:
         return sums_by_code(self._codes, self._weights * values, self._counts.size)
 
+    def value(self, parameters: FloatArray) -> float:
+        """The value alone, at a fraction of the cost."""
+        p, q, v = parameters
+        return self._value(p, q, v, self._by_count(np.log(v + self._total)))
+
+    def _value(self, p: float, q: float, v: float, sum_log: FloatArray) -> float:
+        shape = p * self._counts
+        return float(
+            self._count_weights @ (gammaln(shape + q) - gammaln(shape) - gammaln(q))
+            + self._customers * q * np.log(v)
+            + shape @ self._log_total
+            - (shape + q) @ sum_log
+            - self._constant
+        )
+
     def __call__(self, parameters: FloatArray) -> Derivatives:
         p, q, v = parameters
         n, w, x = self._customers, self._count_weights, self._counts
@@ -202,13 +244,7 @@ class _CellLikelihood:
         sum_inverse_square = self._by_count(inverse**2)
         log_v, trigamma = np.log(v), polygamma(1, shape + q)
 
-        value = (
-            w @ (gammaln(shape + q) - gammaln(shape) - gammaln(q))
-            + n * q * log_v
-            + shape @ self._log_total
-            - (shape + q) @ sum_log
-            - self._constant
-        )
+        value = self._value(p, q, v, sum_log)
         gradient = np.array(
             [
                 x @ (w * (digamma(shape + q) - digamma(shape)) + self._log_total - sum_log),
@@ -223,4 +259,4 @@ class _CellLikelihood:
         qv = n / v - sum_inverse.sum()
         vv = -n * q / v**2 + (shape + q) @ sum_inverse_square
         hessian = np.array([[pp, pq, pv], [pq, qq, qv], [pv, qv, vv]])
-        return Derivatives(float(value), gradient, hessian)
+        return Derivatives(value, gradient, hessian)

@@ -15,7 +15,7 @@ from scipy.special import log_expit
 
 from clvforecast.numerics.arrays import ArrayLike, FloatArray
 
-__all__ = ["Rule", "beta_rule", "decay_rule"]
+__all__ = ["Rule", "beta_rule", "decay_rule", "gauss_legendre"]
 
 _COARSEST_STEP = 0.2
 _STEPS_PER_DEVIATION = 2.0
@@ -123,11 +123,12 @@ def decay_rule(end: ArrayLike, fastest: ArrayLike) -> Rule:
     """
     fastest = np.asarray(fastest, dtype=float)[..., None]
     width = np.log1p(fastest * np.asarray(end, dtype=float)[..., None])
-    x, weights = _gauss_legendre(int(np.ceil(16 + 5 * width.max())))
+    x, weights = gauss_legendre(int(np.ceil(16 + 5 * width.max())))
     stretched = 0.5 * width * (x + 1.0)
     return Rule(np.expm1(stretched) / fastest, 0.5 * width * weights * np.exp(stretched) / fastest)
 
 
 @lru_cache
-def _gauss_legendre(n: int) -> tuple[FloatArray, FloatArray]:
+def gauss_legendre(n: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes in (-1, 1) and weights of the n-point rule, remembered."""
     return np.polynomial.legendre.leggauss(n)

@@ -1,0 +1,240 @@
+"""Laws of what customers who are alive will buy and spend, tabulated: a row for each history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from clvforecast.errors import FitError
+from clvforecast.models import PurchaseModel, SpendModel
+from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows
+from clvforecast.numerics.laws import CountLaw, SmoothLaw, tabulated
+
+__all__ = ["Group", "by_frequency", "count_law", "reach_of", "spend_law"]
+
+_FIRST_COUNTS: Final = 64
+_MOST_COUNTS: Final = 2**20
+_NEGLIGIBLE_TAIL: Final = 1e-8
+_NEGLIGIBLE_PART: Final = 1e-12
+_LEAST_DISPERSION: Final = 1e-3
+"""Order values that vary by less than three parts in a hundred are taken to vary by that, when
+they are discounted."""
+_ROUNDING_OF_SUMS: Final = 1e-8
+_NEGLIGIBLE_RISE: Final = 1e-7
+_LOG_SPEND: Final = (-60.0, 60.0)
+_BISECTIONS: Final = 8
+_AT_ONCE: Final = 2**20
+_HISTORIES_AT_ONCE: Final = 2**9
+
+
+class Group(NamedTuple):
+    """Customers of one frequency."""
+
+    x: float
+    T: FloatArray
+    """Their distinct ages."""
+    members: IntArray
+    """Positions of the customers."""
+    row: IntArray
+    """Which of the ages each of them has."""
+
+
+def by_frequency(x: FloatArray, T: FloatArray) -> Iterator[Group]:
+    """Customers in groups that share their frequency, and no more ages than fit in memory.
+
+    >>> for group in by_frequency(np.array([2.0, 0.0, 2.0]), np.array([9.0, 5.0, 9.0])):
+    ...     print(group.x, group.T, group.members, group.row)
+    0.0 [5.] [1] [0]
+    2.0 [9.] [0 2] [0 0]
+    """
+    (x_level, T_level), history = distinct_rows(x, T)
+    begins = np.diff(x_level, prepend=-1.0) != 0
+    begins[::_HISTORIES_AT_ONCE] = True
+    first = np.flatnonzero(begins)
+    group = (np.cumsum(begins) - 1)[history]
+    # NumPy sorts small integers in one pass.
+    order = np.argsort(group.astype(np.min_scalar_type(first.size)), kind="stable")
+    ends = np.cumsum(np.bincount(group, minlength=first.size))
+    for begin, ages, members in zip(
+        first, np.split(T_level, first[1:]), np.split(order, ends[:-1]), strict=True
+    ):
+        yield Group(float(x_level[begin]), ages, members, history[members] - begin)
+
+
+def count_law(
+    model: PurchaseModel, horizon: float, x: float, T: FloatArray, reach: float
+) -> CountLaw:
+    """The law of the number of purchases of customers who are alive: a row for each age `T`.
+
+    Parameters
+    ----------
+    model : PurchaseModel
+    horizon : float
+        Finite, in time units.
+    x : float
+        Their frequency.
+    T : ndarray, shape (rows,)
+    reach : float
+        The probability up to which every law is tabulated.
+
+    Raises
+    ------
+    FitError
+        If a customer may make more than a million purchases.
+    """
+    return CountLaw(_pmf(model, horizon, x, T, reach).cumsum(axis=1))
+
+
+def reach_of(level: float) -> float:
+    """The probability up to which counts matter to quantiles of spend up to a level."""
+    return 1.0 - min(_NEGLIGIBLE_TAIL, 0.01 * (1.0 - level))
+
+
+def spend_law(
+    purchases: PurchaseModel,
+    spend: SpendModel,
+    horizon: float,
+    x: float,
+    T: FloatArray,
+    number: CountLaw,
+    span: tuple[float, float],
+    *,
+    rate: float = 0.0,
+) -> SmoothLaw:
+    """The law of what customers who are alive will spend, in the logarithm of the scaled amount.
+
+    Parameters
+    ----------
+    purchases, spend : PurchaseModel, SpendModel
+    horizon : float
+        Finite, in time units.
+    x : float
+        Their frequency.
+    T : ndarray, shape (rows,)
+    number : CountLaw
+        Of the purchases of the same customers, up to where next to nothing is left.
+    span : tuple of float
+        The lowest and the highest probability at which the laws are asked for.
+    rate : float
+        Continuous discount rate per time unit.
+
+    Returns
+    -------
+    SmoothLaw
+        Of ``log(u)``, where `SpendModel.spend_scale` times u is the present value of the orders.
+
+    Notes
+    -----
+    Without discounting the law is a mixture over the number of purchases, tabulated to 1e-7 of
+    the probability. With it, the present value of so many orders, whose purchases stop at a known
+    time (see `DiscountedCounts`), is a sum of unequally weighted order values. Its law is taken
+    for that of as many equally weighted ones as give its mean and its variance, both exact. Order
+    values that vary by less than 3% are taken to vary by that.
+    """
+    lowest, highest = span
+    none, some = number.upto[:, 0], number.pmf[:, 1:]
+    orders = np.arange(1.0, number.upto.shape[1])
+    mixture = _Mixture(spend, x, none, some, orders, np.zeros(1))
+    begin, end = _bracket(mixture, np.maximum(lowest, none + _NEGLIGIBLE_RISE), highest)
+    if rate > 0:
+        mixture = _discounted(purchases, spend, horizon, x, T, orders, rate, none)
+        # No order is discounted by more than one at the end.
+        begin -= rate * horizon
+    return tabulated(mixture.cdf, mixture.density, begin, end)
+
+
+@dataclass(frozen=True, eq=False)
+class _Mixture:
+    """Laws of scaled spend, a row each, as mixtures of the same parts and of no spend at all."""
+
+    spend: SpendModel
+    x: float
+    none: FloatArray
+    weights: FloatArray
+    orders: FloatArray
+    log_factor: FloatArray
+
+    def cdf(self, log_u: FloatArray) -> FloatArray:
+        """Probability of at most u, shape (rows, points)."""
+        return self.none[:, None] + self._mixed(
+            lambda at, n: self.spend.scaled_spend_cdf(np.exp(at), n, self.x), log_u
+        )
+
+    def density(self, log_u: FloatArray) -> FloatArray:
+        """Density in log u, shape (rows, points)."""
+        return self._mixed(lambda at, n: self.spend.scaled_spend_density(at, n, self.x), log_u)
+
+    def _mixed(
+        self, law: Callable[[FloatArray, FloatArray], FloatArray], log_u: FloatArray
+    ) -> FloatArray:
+        total = np.zeros((len(self.weights), log_u.size))
+        step = max(1, _AT_ONCE // log_u.size)
+        for first in range(0, self.orders.size, step):
+            part = slice(first, first + step)
+            # Undiscounted, all parts share one factor, and their laws one set of logarithms.
+            shift = self.log_factor if self.log_factor.size == 1 else self.log_factor[part, None]
+            total += self.weights[:, part] @ law(log_u - shift, self.orders[part, None])
+        return total
+
+
+def _discounted(
+    purchases: PurchaseModel,
+    spend: SpendModel,
+    horizon: float,
+    x: float,
+    T: FloatArray,
+    counts: FloatArray,
+    rate: float,
+    none: FloatArray,
+) -> _Mixture:
+    """The laws of the present value of spend; `counts` begin at one."""
+    dispersion = max(spend.order_dispersion, _LEAST_DISPERSION)
+    found = purchases.discounted_counts_if_alive(
+        counts, horizon, x, T, rate=rate, dispersion=dispersion
+    )
+    weights = found.probability.reshape(T.size, -1)
+    mean, variance, squares = (v.ravel() for v in (found.mean, found.variance, found.squares))
+    orders = spend.order_dispersion * mean**2 / (dispersion * squares + variance)
+    kept = np.abs(weights).max(axis=0) > _NEGLIGIBLE_PART
+    weights, orders, mean = weights[:, kept], orders[kept], mean[kept]
+    return _Mixture(spend, x, none, weights, orders, np.log(mean / orders))
+
+
+def _pmf(model: PurchaseModel, horizon: float, x: float, T: FloatArray, reach: float) -> FloatArray:
+    """Probabilities of 0, 1, 2, ... purchases, as many as have `reach` in sum in every row."""
+    size = _FIRST_COUNTS
+    while size <= _MOST_COUNTS:
+        pmf = model.purchase_pmf_if_alive(np.arange(size), horizon, x, T[:, None])
+        upto = pmf.cumsum(axis=1)
+        # Rounding may keep the sum of a heavy buyer's probabilities from ever reaching it.
+        last = upto[:, -1]
+        settled = (last > 1 - _ROUNDING_OF_SUMS) & (last - upto[:, size // 2] < _NEGLIGIBLE_PART)
+        reached = upto >= np.where(settled, np.minimum(reach, last), reach)[:, None]
+        if reached[:, -1].all():
+            return pmf[:, : int(reached.argmax(axis=1).max()) + 1]
+        size *= 2
+    raise FitError(
+        f"A customer with frequency {x:g} may make more than {_MOST_COUNTS:,} purchases within "
+        "the horizon: too many to tabulate. Give a shorter horizon=, or leave level= out."
+    )
+
+
+def _bracket(mixture: _Mixture, lowest: FloatArray, highest: float) -> tuple[float, float]:
+    """Between which log u every law rises from `lowest` to `highest`."""
+
+    def crossing(too_low: Callable[[FloatArray], np.bool_]) -> tuple[float, float]:
+        low, high = _LOG_SPEND
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            if too_low(mixture.cdf(np.array([middle]))[:, 0]):
+                low = middle
+            else:
+                high = middle
+        return low, high
+
+    begin, _ = crossing(lambda upto: np.all(upto < lowest))
+    _, end = crossing(lambda upto: np.any(upto < highest))
+    return begin, end
