@@ -164,3 +164,31 @@ def test_a_level_closer_to_one_than_rounding_ends():
     law = clv.purchase_distribution(BUYS, rfm, horizon=52)
     extreme = law.quantile([1 - 1e-6, 1 - 1e-16]).iloc[0]
     assert extreme.iloc[0] <= extreme.iloc[1] < 1000
+
+
+def test_the_law_of_some_is_part_of_the_law_of_all(counts, amounts):
+    chosen = ["gone", "regular"]
+    assert counts.of(chosen).customers.tolist() == chosen
+    n = np.arange(30)
+    pd.testing.assert_frame_equal(counts.of(chosen).pmf(n), counts.pmf(n).loc[chosen])
+    some = amounts.of("heavy")
+    assert some.customers.tolist() == ["heavy"]
+    pd.testing.assert_frame_equal(
+        some.cdf([10.0, 900.0]), amounts.cdf([10.0, 900.0]).loc[["heavy"]]
+    )
+    assert some.mean().tolist() == amounts.mean()[["heavy"]].tolist()
+    with pytest.raises(DataError, match="no customer 'heavi'. Did you mean 'heavy'?"):
+        counts.of(["regular", "heavi"])
+
+
+def test_amounts_at_a_level_next_to_one_are_finite():
+    """Of one who has all but gone, and where spend has no mean."""
+    rfm = pd.DataFrame(
+        {"frequency": [60, 0], "recency": [30.0, 0.0], "T": 52.0, "monetary_value": [48.0, 0.0]}
+    )
+    for spend in (SPEND, GammaGamma(p=6.0, q=0.3, v=15.0)):
+        law = clv.spend_distribution(BUYS, spend, rfm, horizon=39)
+        table = law.quantile([0.5, 0.999, 1 - 1e-12, 1 - 1e-16])
+        assert np.isfinite(table).all(axis=None)
+        assert (table.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None)
+        assert table.iloc[1, 2] > 1000

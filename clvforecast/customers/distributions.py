@@ -7,12 +7,13 @@ parameters are is another matter, and not in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from clvforecast.customers.selection import Customers, positions_of
 from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import Fit, common_time_unit, model_columns, purchase_model, spend_model
 from clvforecast.models import PurchaseModel, SpendModel
@@ -29,7 +30,9 @@ __all__ = [
 
 _NEGLIGIBLE: Final = 1e-14
 _NEGLIGIBLE_TAIL: Final = 1e-11
-_BISECTIONS: Final = 60
+_HIGHEST_LEVEL: Final = 1 - 1e-10
+_LOG_AMOUNTS: Final = (-100.0, 600.0)
+_BISECTIONS: Final = 64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,9 +48,31 @@ class PurchaseDistribution:
     _x: FloatArray
     _T: FloatArray
     _p_alive: FloatArray
+    time_unit: str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {len(self.customers):,} customers"
+
+    def of(self, customers: Customers) -> PurchaseDistribution:
+        """Return the law of some of the customers.
+
+        Parameters
+        ----------
+        customers : id or list of ids
+
+        Raises
+        ------
+        DataError
+            If one of them is not among `self.customers`.
+        """
+        rows = positions_of(customers, self.customers)
+        return replace(
+            self,
+            customers=self.customers[rows],
+            _x=self._x[rows],
+            _T=self._T[rows],
+            _p_alive=self._p_alive[rows],
+        )
 
     def pmf(self, n: Sequence[int] | IntArray) -> pd.DataFrame:
         """Probability of each number of purchases: a row per customer, a column per number.
@@ -129,6 +154,16 @@ class SpendDistribution:
     def __repr__(self) -> str:
         return f"{type(self).__name__} of {len(self._m):,} customers"
 
+    @property
+    def customers(self) -> pd.Index[str]:
+        """Whose law it is."""
+        return self.purchases.customers
+
+    def of(self, customers: Customers) -> SpendDistribution:
+        """Return the law of some of the customers; see `PurchaseDistribution.of`."""
+        rows = positions_of(customers, self.customers)
+        return replace(self, purchases=self.purchases.of(customers), _m=self._m[rows])
+
     def cdf(self, amount: ArrayLike) -> pd.DataFrame:
         """Probability of spending at most each amount, in money: one column each."""
         amounts = np.atleast_1d(np.asarray(amount, dtype=float))
@@ -137,30 +172,30 @@ class SpendDistribution:
         law = self._law()
         values = np.column_stack([law(np.full(len(self._m), a)) for a in amounts])
         columns = pd.Index(amounts, name="amount")
-        return pd.DataFrame(values, index=self.purchases.customers, columns=columns)
+        return pd.DataFrame(values, index=self.customers, columns=columns)
 
     def quantile(self, q: ArrayLike) -> pd.DataFrame:
         """Smallest amount with at least probability q of not being exceeded, one column each.
 
-        Bisection of the law to the last digit; 0 where no purchase is likelier than q.
+        Bisection of the law to the last digit; 0 where no purchase is likelier than q. A level
+        closer to 1 than 1e-10 is taken for that: the sums come no closer.
         """
-        levels = _checked_levels(q)
+        levels = np.minimum(_checked_levels(q), _HIGHEST_LEVEL)
         law = self._law()
-        scale = np.maximum(self.spend.expected_spend(self.purchases._x, self._m), 1e-300)
-        scale = np.where(np.isfinite(scale), scale, 1.0)
+        scale = self.spend.spend_scale(self.purchases._x, self._m)
         none = law(np.zeros(len(self._m)))
         columns = []
         for level in levels:
-            low, high = np.zeros(len(self._m)), np.ones(len(self._m))
+            low, high = (np.full(len(self._m), end) for end in _LOG_AMOUNTS)
             for _ in range(_BISECTIONS):
                 middle = 0.5 * (low + high)
-                below = law(scale * middle / (1 - middle)) < level
+                below = law(scale * np.exp(middle)) < level
                 low, high = np.where(below, middle, low), np.where(below, high, middle)
-            columns.append(np.where(none >= level, 0.0, scale * high / (1 - high)))
+            columns.append(np.where(none >= level, 0.0, scale * np.exp(high)))
         return pd.DataFrame(
             np.column_stack(columns),
-            index=self.purchases.customers,
-            columns=pd.Index(levels, name="quantile"),
+            index=self.customers,
+            columns=pd.Index(_checked_levels(q), name="quantile"),
         )
 
     def mean(self) -> pd.Series[float]:
@@ -213,7 +248,7 @@ def purchase_distribution(
     Returns
     -------
     PurchaseDistribution
-        With `pmf`, `cdf`, `quantile`, `mean`, `p_any` and `sample`.
+        With `pmf`, `cdf`, `quantile`, `mean`, `p_any` and `sample`; `of` picks customers.
 
     Raises
     ------
@@ -248,7 +283,7 @@ def purchase_distribution(
         )
     model = purchase_model(purchases)
     x, t_x, T = model_columns(type(model), rfm)
-    return PurchaseDistribution(model, rfm.index, length, x, T, model.p_alive(x, t_x, T))
+    return PurchaseDistribution(model, rfm.index, length, x, T, model.p_alive(x, t_x, T), unit)
 
 
 def spend_distribution(
@@ -277,7 +312,7 @@ def spend_distribution(
     Returns
     -------
     SpendDistribution
-        With `cdf`, `quantile`, `mean` and `sample`.
+        With `cdf`, `quantile`, `mean` and `sample`; `of` picks customers.
 
     Raises
     ------
