@@ -305,6 +305,10 @@ def test_messy_text_is_read_the_same_everywhere(load: Loader) -> None:
     assert activity["orders"].tolist() == [1, 3, 2]
     np.testing.assert_allclose(activity["revenue"], [7.5, 4.0, 22.5], rtol=1e-12)
 
+    totals = orders.totals("M", after="2023-12-31", by="channel")
+    assert totals["orders"].tolist() == [1, 0, 2, 0, 1, 1, 1, 0]
+    assert orders.customer_segments()["channel"].to_dict() == {"007": "web", "b": "shop"}
+
 
 def test_instants_become_local_days_everywhere(load: Loader) -> None:
     tz = "America/New_York"

@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
     import ibis
 
-__all__ = ["activity", "by_customer", "by_day", "holdout", "rfm_summary"]
+__all__ = [
+    "activity",
+    "by_customer",
+    "by_day",
+    "daily_totals",
+    "first_segments",
+    "holdout",
+    "rfm_summary",
+]
 
 _ROUNDING: Final = 1e-9
 
@@ -144,6 +152,57 @@ def activity(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     revenue = bought.gross * _remaining_share(bought.refunded, bought.gross)
     return bought.mutate(revenue=revenue).select(
         *keys, "orders", "purchase_days", "revenue", "first_order", "last_order"
+    )
+
+
+def first_segments(orders: ibis.Table, days: ibis.Table, segments: Sequence[str]) -> ibis.Table:
+    """Express the segment in which each customer bought first: `customer_id` and the segments.
+
+    Of several on that day, that of the largest amount counts.
+    """
+    import ibis
+
+    bought = days.filter(days.is_purchase)
+    first = bought.group_by("customer_id").agg(_first=bought.date.min())
+    rows = orders.join(first, "customer_id")
+    rows = rows.filter((rows.date == rows._first) & (rows.amount >= 0))
+    largest = ibis.window(
+        group_by="customer_id", order_by=[rows.amount.desc(), *(rows[name] for name in segments)]
+    )
+    rows = rows.mutate(_place=ibis.row_number().over(largest))
+    return rows.filter(rows._place == 0).select("customer_id", *segments)
+
+
+def daily_totals(
+    days: ibis.Table, keys: Sequence[str], after: dt.date, acquired_by: dt.date | None
+) -> ibis.Table:
+    """Express the purchase days and the net spend after `after`, of each key and day.
+
+    Only customers whose first purchase was on or before `acquired_by` count, if it is given. Later
+    refunds lower each customer's spend in proportion, as in `holdout`: its totals are the same.
+    Days up to `after` are there with nothing, so that no key is missing.
+    """
+    import ibis
+
+    bought_on = ibis.ifelse(days.is_purchase, days.date, ibis.null("date"))
+    days = days.mutate(_first=bought_on.min().over(group_by="customer_id"))
+    days = days.filter(days._first.notnull())
+    if acquired_by is not None:
+        days = days.filter(days._first <= ibis.literal(acquired_by))
+    counted = days.date > ibis.literal(after)
+    refund = ~days.is_purchase & (days.date > days._first) & (days.amount < 0)
+    days = days.mutate(
+        _bought=ibis.ifelse(counted & days.is_purchase, days.amount, 0.0),
+        _refund=ibis.ifelse(counted & refund, -days.amount, 0.0),
+        _order=ibis.ifelse(counted & days.is_purchase, 1, 0),
+    )
+    days = days.mutate(
+        _gross=days._bought.sum().over(group_by="customer_id"),
+        _refunded=days._refund.sum().over(group_by="customer_id"),
+    )
+    days = days.mutate(_net=days._bought * _remaining_share(days._refunded, days._gross))
+    return days.group_by(*keys, "date").agg(
+        orders=days._order.sum().cast("int64"), revenue=days._net.sum()
     )
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.transactions.engine import fetch_frame
-from clvforecast.transactions.summary import activity, by_day, holdout, rfm_summary
+from clvforecast.transactions.summary import (
+    activity,
+    by_day,
+    daily_totals,
+    first_segments,
+    holdout,
+    rfm_summary,
+)
 from clvforecast.units import check_time_unit, days_per, duration_in_units
 
 if TYPE_CHECKING:
@@ -243,18 +250,9 @@ class Transactions:
         A                 2              1     22.0
         B                 1              1     14.0
         """
-        chosen = [] if by is None else [by] if isinstance(by, str) else list(by)
-        for name in chosen:
-            if name not in self.segments:
-                raise DataError(
-                    f"by={name!r} is not a segment column; read the orders with "
-                    f"segments=[{name!r}]. {suggest(str(name), self.segments)}"
-                )
         end = self._end(until)
-        # Under names of their own: a segment may be called like a column of the summary.
-        inside = {f"_segment_{i}": name for i, name in enumerate(chosen)}
+        orders, inside = self._with_segments(by)
         keys = [*inside, *_CUSTOMER]
-        orders = self.table.mutate(**{key: self.table[name] for key, name in inside.items()})
         days = by_day(orders, keys, has_order=self.has_order, until=end)
         frame = fetch_frame(activity(days, keys), keys)
         if frame.empty:
@@ -263,6 +261,123 @@ class Transactions:
         first = frame["first_order"].min().date()
         frame.attrs = {"first": first.isoformat(), "until": end.isoformat()}
         return frame
+
+    def totals(
+        self,
+        period: str = "W",
+        *,
+        after: str | dt.date | None = None,
+        until: str | dt.date | None = None,
+        acquired_by: str | dt.date | None = None,
+        by: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Add up orders and revenue per day, week, month or year.
+
+        Parameters
+        ----------
+        period : {"D", "W", "M", "Y"}
+            What to add up by: periods of the calendar, the last one cut short at `until`.
+        after : str or datetime.date, optional
+            The day before the first period. Default: the day before the first order.
+        until : str or datetime.date, optional
+            The end of observation, instead of `self.until`.
+        acquired_by : str or datetime.date, optional
+            Count only customers who had bought by this day. With the day of `after` these are the
+            customers of a calibration, for ``Portfolio.track``.
+        by : str or sequence of str, optional
+            Segment columns. Whatever a customer buys counts in the segment of the first purchase,
+            as in `customer_segments`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `period`, its first day, or by segment and `period`. ``orders``, one per
+            customer and day as in the summary, and ``revenue``, refunds taken off as in `split`.
+            ``attrs`` holds ``period`` and ``until``.
+
+        Raises
+        ------
+        DataError
+            If `by` is not a segment column, or the time observed is shorter than one period.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from clvforecast.transactions import read_orders
+        >>> log = pd.DataFrame({"customer_id": ["A", "A", "B"], "amount": [10.0, 12.0, 14.0],
+        ...                     "date": ["2024-01-01", "2024-01-08", "2024-01-22"]})
+        >>> read_orders(log, until="2024-01-28").totals("W")
+                    orders  revenue
+        period
+        2024-01-01       1     10.0
+        2024-01-08       1     12.0
+        2024-01-15       0      0.0
+        2024-01-22       1     14.0
+        """
+        from clvforecast.periods import add_up, calendar_periods
+
+        end = self._end(until)
+        start = (
+            self.quality.first_day - dt.timedelta(1) if after is None else as_day(after, "after")
+        )
+        periods = calendar_periods(start, end, period)
+        acquired = None if acquired_by is None else as_day(acquired_by, "acquired_by")
+        orders, inside = self._with_segments(by)
+        days = self._days(end)
+        if inside:
+            days = days.join(first_segments(orders, days, list(inside)), "customer_id")
+        daily = fetch_frame(
+            daily_totals(days, list(inside), start, acquired), [*inside, "date"]
+        ).reset_index()
+        if daily.empty:
+            raise self._nobody_by(acquired or end)
+        table = add_up(daily, list(inside), periods)
+        table.index = table.index.set_names([*inside.values(), "period"])
+        table.attrs = {"period": period, "until": end.isoformat()}
+        return table
+
+    def customer_segments(self, until: str | dt.date | None = None) -> pd.DataFrame:
+        """Say in which segments each customer bought first.
+
+        Parameters
+        ----------
+        until : str or datetime.date, optional
+            The end of observation, instead of `self.until`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``customer_id`` as `summarize` is, with the segment columns: those of the
+            first purchase day (of several orders, of the one with the largest amount). A column
+            can be added to a summary for ``portfolio(..., by=)``:
+            ``rfm.assign(country=orders.customer_segments()["country"])``.
+
+        Raises
+        ------
+        DataError
+            If the orders were read without segment columns, or nobody has bought by `until`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from clvforecast.transactions import read_orders
+        >>> log = pd.DataFrame({"customer_id": ["A", "A", "B"], "amount": [10.0, 12.0, 14.0],
+        ...                     "date": ["2024-01-01", "2024-01-08", "2024-01-22"],
+        ...                     "shop": ["web", "city", "city"]})
+        >>> read_orders(log, segments="shop").customer_segments()
+                     shop
+        customer_id
+        A             web
+        B            city
+        """
+        if not self.segments:
+            raise DataError("The orders were read without segment columns; pass segments=.")
+        end = self._end(until)
+        orders, inside = self._with_segments(self.segments)
+        frame = fetch_frame(first_segments(orders, self._days(end), list(inside)), _CUSTOMER)
+        if frame.empty:
+            raise self._nobody_by(end)
+        return frame.rename(columns=inside)
 
     def purchase_days(self, until: str | dt.date | None = None) -> ibis.Table:
         """Express the purchase days: one row per customer and day with a purchase.
@@ -286,6 +401,19 @@ class Transactions:
         """
         keys = [*_CUSTOMER, "date"]
         return fetch_frame(self.table, keys).reset_index()[list(self.table.columns)]
+
+    def _with_segments(self, by: str | Sequence[str] | None) -> tuple[ibis.Table, dict[str, str]]:
+        """Add segment columns once more, under names that no other column has."""
+        chosen = [] if by is None else [by] if isinstance(by, str) else list(by)
+        for name in chosen:
+            if name not in self.segments:
+                raise DataError(
+                    f"by={name!r} is not a segment column; read the orders with "
+                    f"segments=[{name!r}]. {suggest(str(name), self.segments)}"
+                )
+        inside = {f"_segment_{i}": name for i, name in enumerate(chosen)}
+        orders = self.table.mutate(**{key: self.table[name] for key, name in inside.items()})
+        return orders, inside
 
     def _end(self, until: str | dt.date | None) -> dt.date:
         return self.until if until is None else as_day(until, "until")

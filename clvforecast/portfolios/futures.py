@@ -1,0 +1,242 @@
+"""What all customers together will do, per segment and period: expected, and drawn.
+
+Expectations are exact. Draws are whole futures of the shop, from which the law of any total can be
+read: weeks depend on each other, because who buys often in one does so in the next, and who leaves
+stays away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from clvforecast.models import PurchaseModel, SpendModel
+from clvforecast.numerics.arrays import FloatArray, IntArray, distinct, distinct_rows, sums_by_code
+from clvforecast.numerics.quadrature import decay_rule
+
+__all__ = ["Customers", "Models", "Totals", "expected_from_new", "expected_totals", "futures"]
+
+_FINEST_SHARE: Final = 1e6
+"""Expected purchases bend within this fraction of a time span, if they bend at all."""
+_NEW: Final = 1
+"""Second stream of random numbers, so that a plan leaves the futures of others as they were."""
+
+
+class Models(NamedTuple):
+    """Who buys and how often; and how much an order is worth. One value per parameter."""
+
+    purchases: PurchaseModel
+    spend: SpendModel
+
+
+class Totals(NamedTuple):
+    """Orders, and what they come to in money; the last two axes are segments and periods."""
+
+    orders: FloatArray
+    revenue: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Customers:
+    """Histories, shape (n,) each, and the segment of every customer, from 0."""
+
+    x: FloatArray
+    t_x: FloatArray
+    T: FloatArray
+    m: FloatArray
+    segment: IntArray
+
+    @cached_property
+    def _histories(self) -> tuple[list[FloatArray], IntArray]:
+        return distinct_rows(self.x, self.t_x, self.T)
+
+    @cached_property
+    def _ages(self) -> tuple[list[FloatArray], IntArray]:
+        """Distinct (x, T), and which of them each distinct history has."""
+        (x, _, T), _ = self._histories
+        return distinct_rows(x, T)
+
+    def p_alive(self, model: PurchaseModel) -> FloatArray:
+        """P(alive) of every customer."""
+        histories, codes = self._histories
+        return model.p_alive(*histories)[codes]
+
+    def p_any(self, model: PurchaseModel, horizon: float) -> FloatArray:
+        """Probability of every customer to buy at all within the horizon."""
+        histories, codes = self._histories
+        ages, age_codes = self._ages
+        any_if_alive = 1.0 - model.purchase_pmf_if_alive(0, horizon, *ages)
+        return (model.p_alive(*histories) * any_if_alive[age_codes])[codes]
+
+
+def expected_totals(
+    models: Models, customers: Customers, segments: int, edges: FloatArray
+) -> Totals:
+    """Expected orders and revenue of these customers, exactly.
+
+    Parameters
+    ----------
+    models : Models
+    customers : Customers
+    segments : int
+        How many there are.
+    edges : ndarray, shape (periods + 1,)
+        Where periods begin and end in time units, from 0.
+
+    Returns
+    -------
+    Totals
+        Shape (segments, periods).
+    """
+    p_alive = customers.p_alive(models.purchases)
+    value = models.spend.expected_spend(customers.x, customers.m)
+    (x, T, segment), codes = distinct_rows(
+        customers.x, customers.T, customers.segment.astype(float)
+    )
+    (x, T), age = distinct_rows(x, T)
+    weights = [sums_by_code(codes, w, age.size) for w in (p_alive, p_alive * value)]
+    upto = np.zeros((2, segments, edges.size))
+    for k, t in enumerate(edges[1:], start=1):
+        # One edge at a time: customers, or even cells, times days would not fit in memory.
+        ahead = models.purchases.purchases_if_alive(t, x, T)[age]
+        for quantity, weight in zip(upto, weights, strict=True):
+            quantity[:, k] = sums_by_code(segment.astype(np.int64), weight * ahead, segments)
+    orders, revenue = np.diff(upto)
+    return Totals(orders, revenue)
+
+
+def expected_from_new(models: Models, plan: FloatArray, edges: FloatArray) -> Totals:
+    """Expected orders and revenue of customers still to be acquired, exactly.
+
+    Each is acquired at a moment uniform within his period, with an order.
+
+    Parameters
+    ----------
+    models : Models
+    plan : ndarray, shape (segments, periods)
+        Customers to be acquired.
+    edges : ndarray, shape (periods + 1,)
+
+    Returns
+    -------
+    Totals
+        Shape (segments, periods).
+
+    Notes
+    -----
+    Of a customer acquired at u, ``M(e - u)`` repeat orders are expected by e, M being the
+    unconditional expectation. Averaged over u in (s, f) that is ``(G(e - s) - G(e - f)) / (f - s)``
+    with G the integral of M from 0: a quadrature for each length of time.
+    """
+    starts, ends = edges[:-1], edges[1:]
+    since_start = np.maximum(ends - starts[:, None], 0.0)
+    since_end = np.maximum(ends - ends[:, None], 0.0)
+    lengths, codes = distinct(np.stack([since_start, since_end]))
+    integrals = np.zeros(lengths.size)
+    some = lengths > 0
+    t, weights = decay_rule(lengths[some], _FINEST_SHARE / lengths[some])
+    levels, t_codes = distinct(t.ravel())
+    repeats = models.purchases.purchases_if_alive(levels, 0.0, 0.0)[t_codes].reshape(t.shape)
+    integrals[some] = np.sum(weights * repeats, axis=-1)
+    upto = np.subtract(*integrals[codes]) / (ends - starts)[:, None]
+    per_customer = np.diff(upto, axis=1, prepend=0.0)
+    orders = plan @ per_customer + plan
+    return Totals(orders, orders * float(models.spend.expected_spend(0.0, 0.0)))
+
+
+def futures(
+    models: Iterable[Models],
+    customers: Customers,
+    plan: FloatArray | None,
+    segments: int,
+    edges: FloatArray,
+    *,
+    seed: int,
+) -> Iterator[Totals]:
+    """Draw futures of the whole shop, one for each pair of models, one at a time.
+
+    Parameters
+    ----------
+    models : iterable of Models
+        The parameters of each future.
+    customers : Customers
+    plan : ndarray, shape (segments, periods), or None
+        Customers to be acquired. A fraction is one customer with that probability.
+    segments : int
+    edges : ndarray, shape (periods + 1,)
+    seed : int
+        The futures of customers do not depend on their segments, and the jth not on how many there
+        are; nor do those of present customers on the plan.
+
+    Yields
+    ------
+    Totals
+        Shape (segments, periods).
+    """
+    last, p_any = None, np.empty(0)
+    for number, (purchases, spend) in enumerate(models):
+        if purchases is not last:
+            last, p_any = purchases, customers.p_any(purchases, edges[-1])
+        rng = np.random.default_rng([seed, number])
+        drawn = _of_customers(Models(purchases, spend), customers, p_any, segments, edges, rng)
+        if plan is not None:
+            rng = np.random.default_rng([seed, number, _NEW])
+            new = _of_new(Models(purchases, spend), plan, edges, rng)
+            drawn = Totals(drawn.orders + new.orders, drawn.revenue + new.revenue)
+        yield drawn
+
+
+def _of_customers(
+    models: Models,
+    customers: Customers,
+    p_any: FloatArray,
+    segments: int,
+    edges: FloatArray,
+    rng: np.random.Generator,
+) -> Totals:
+    """One future of the present customers. Who buys nothing costs one random number."""
+    buyers = np.flatnonzero(rng.random(p_any.size) < p_any)
+    x, m = customers.x[buyers], customers.m[buyers]
+    horizon = np.full(buyers.size, edges[-1])
+    buyer, time = models.purchases.draw_purchases_if_any(horizon, x, customers.T[buyers], rng)
+    orders = np.bincount(buyer, minlength=buyers.size)
+    value = models.spend.draw_order_values(orders, x, m, rng)
+    return _totals(customers.segment[buyers][buyer], time, value, segments, edges)
+
+
+def _of_new(
+    models: Models, plan: FloatArray, edges: FloatArray, rng: np.random.Generator
+) -> Totals:
+    """One future of the customers to be acquired, the order that acquires them included."""
+    count = np.floor(plan).astype(np.int64)
+    fraction = plan - count
+    one_more = fraction > 0
+    count[one_more] += rng.random(int(one_more.sum())) < fraction[one_more]
+    segments, periods = plan.shape
+    # By period first: a split of the plan into segments leaves the futures as they were.
+    period = np.repeat(np.arange(periods), count.sum(axis=0))
+    segment = np.repeat(np.tile(np.arange(segments), periods), count.T.ravel())
+    start = rng.uniform(edges[:-1][period], edges[1:][period])
+    buyer, time = models.purchases.draw_future(edges[-1] - start, 0.0, 0.0, 0.0, rng)
+    repeats = np.bincount(buyer, minlength=start.size)
+    nobody = np.zeros(start.size)
+    value = models.spend.draw_order_values(repeats + 1, nobody, nobody, rng)
+    first = np.cumsum(repeats + 1) - (repeats + 1)
+    acquired = _totals(segment, start, value[first], segments, edges)
+    again = _totals(segment[buyer], start[buyer] + time, np.delete(value, first), segments, edges)
+    return Totals(acquired.orders + again.orders, acquired.revenue + again.revenue)
+
+
+def _totals(
+    segment: IntArray, time: FloatArray, value: FloatArray, segments: int, edges: FloatArray
+) -> Totals:
+    """Number and sum of orders per segment and period."""
+    period = np.minimum(np.searchsorted(edges[1:], time), edges.size - 2)
+    shape = segments, edges.size - 1
+    cell = segment * shape[1] + period
+    orders = np.bincount(cell, minlength=shape[0] * shape[1]).astype(float)
+    return Totals(orders.reshape(shape), sums_by_code(cell, value, orders.size).reshape(shape))
