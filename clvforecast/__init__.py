@@ -21,13 +21,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clvforecast import datasets, plots
     from clvforecast.comparison import Comparison, compare
-    from clvforecast.distributions import purchase_distribution, spend_distribution
+    from clvforecast.customers import (
+        alive_history,
+        frequency_recency_matrix,
+        next_purchase,
+        purchase_counts,
+        purchase_distribution,
+        silence_limits,
+        spend_distribution,
+    )
     from clvforecast.errors import ClvError, DataError, FitError, FitWarning, MissingExtra
-    from clvforecast.fitting import Fit
+    from clvforecast.fitting import (
+        Fit,
+        LogNormalPrior,
+        ParameterDraws,
+        likelihood_ratio_test,
+    )
     from clvforecast.forecasting import forecast
     from clvforecast.historical import HistoricalCLV, historical_clv
-    from clvforecast.matrices import frequency_recency_matrix, purchase_counts
     from clvforecast.models import BGNBD, MODELS, GammaGamma
+    from clvforecast.portfolios import Portfolio, portfolio
     from clvforecast.transactions import Quality, Split, Transactions, read_orders
 
 __version__ = "0.1.0"
@@ -42,19 +55,27 @@ _HOME = {
     "FitWarning": "errors",
     "GammaGamma": "models",
     "HistoricalCLV": "historical",
+    "LogNormalPrior": "fitting",
     "MODELS": "models",
     "MissingExtra": "errors",
+    "ParameterDraws": "fitting",
+    "Portfolio": "portfolios",
     "Quality": "transactions",
     "Split": "transactions",
     "Transactions": "transactions",
+    "alive_history": "customers",
     "compare": "comparison",
     "forecast": "forecasting",
-    "frequency_recency_matrix": "matrices",
+    "frequency_recency_matrix": "customers",
     "historical_clv": "historical",
-    "purchase_counts": "matrices",
-    "purchase_distribution": "distributions",
+    "likelihood_ratio_test": "fitting",
+    "next_purchase": "customers",
+    "portfolio": "portfolios",
+    "purchase_counts": "customers",
+    "purchase_distribution": "customers",
     "read_orders": "transactions",
-    "spend_distribution": "distributions",
+    "silence_limits": "customers",
+    "spend_distribution": "customers",
 }
 _MODULES = ("datasets", "plots")
 
@@ -69,19 +90,27 @@ __all__ = [
     "FitWarning",
     "GammaGamma",
     "HistoricalCLV",
+    "LogNormalPrior",
     "MissingExtra",
+    "ParameterDraws",
+    "Portfolio",
     "Quality",
     "Split",
     "Transactions",
+    "alive_history",
     "compare",
     "datasets",
     "forecast",
     "frequency_recency_matrix",
     "historical_clv",
+    "likelihood_ratio_test",
+    "next_purchase",
     "plots",
+    "portfolio",
     "purchase_counts",
     "purchase_distribution",
     "read_orders",
+    "silence_limits",
     "spend_distribution",
 ]
 

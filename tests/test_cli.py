@@ -15,6 +15,11 @@ from clvforecast.cli.commands import app
 from clvforecast.cli.pictures import Kind
 
 TERMS = ["--horizon", "52W", "--discount-rate", "0.1", "--margin", "0.3"]
+OF_ONE_CUSTOMER = {
+    "plot_alive_history",
+    "plot_purchase_distribution",
+    "plot_spend_distribution",
+}
 # An engine adds up in any order, so the last digits of two readings of one log may differ.
 CLOSE = {"rtol": 1e-9, "check_dtype": False, "check_categorical": False}
 
@@ -107,6 +112,25 @@ class TestPipe:
         plain = read_csv(run("forecast", log, "--model", saved).stdout)
         buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
         pd.testing.assert_frame_equal(plain, clv.forecast(buys, spend, rfm, horizon="1Y"), **CLOSE)
+
+    def test_forecast_with_intervals(
+        self, log: Path, saved: Path, rfm: pd.DataFrame, value: pd.DataFrame
+    ) -> None:
+        table = read_csv(run("forecast", log, "--model", saved, *TERMS, "--level", "0.8").stdout)
+        buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+        expected = clv.forecast(
+            *(buys, spend, rfm),
+            horizon="52W",
+            annual_discount_rate=0.1,
+            margin=0.3,
+            level=0.8,
+        )
+        assert list(table.columns[-4:]) == [
+            *("purchases_lower", "purchases_upper", "clv_lower", "clv_upper"),
+        ]
+        pd.testing.assert_frame_equal(table[value.columns], value, **CLOSE)
+        # Kept fits differ from these in the last digits, and limits are found to 1e-6.
+        pd.testing.assert_frame_equal(table, expected, **{**CLOSE, "rtol": 1e-5})
 
     def test_historical(self, log: Path, orders: clv.Transactions) -> None:
         table = read_csv(run("historical", log, "--margin", "0.3").stdout)
@@ -225,6 +249,17 @@ class TestFiles:
         pd.testing.assert_frame_equal(table, value, rtol=1e-9)
         assert table.index.dtype == value.index.dtype
 
+    @pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
+    def test_intervals_are_written(
+        self, ending: str, tmp_path: Path, log: Path, saved: Path
+    ) -> None:
+        target = tmp_path / f"forecast{ending}"
+        run("forecast", log, "--model", saved, "--level", "0.9", "-o", target)
+        read = {".csv": pd.read_csv, ".json": pd.read_json, ".parquet": pd.read_parquet}[ending]
+        table = read(target)
+        assert (table["clv_lower"] <= table["clv_upper"]).all()
+        assert (table["purchases_lower"] <= table["purchases_upper"]).all()
+
     def test_json(self, tmp_path: Path, log: Path, saved: Path, value: pd.DataFrame) -> None:
         target = tmp_path / "forecast.json"
         run("forecast", log, "--model", saved, *TERMS, "-o", target)
@@ -265,8 +300,8 @@ class TestFiles:
         assert result.stdout == ""
         assert "<svg" in target.read_text(encoding="utf-8")
 
-    def test_every_public_plot_has_a_kind(self) -> None:
-        assert {f"plot_{kind.name}" for kind in Kind} == set(clv.plots.__all__)
+    def test_every_public_plot_of_all_customers_has_a_kind(self) -> None:
+        assert {f"plot_{kind.name}" for kind in Kind} == set(clv.plots.__all__) - OF_ONE_CUSTOMER
 
     @pytest.mark.parametrize(("ending", "start"), [(".png", b"\x89PNG"), (".pdf", b"%PDF")])
     def test_picture_formats(
@@ -349,6 +384,16 @@ class TestTerminal:
         assert "BG/NBD gives it to everyone who has bought once only" in shown
         plain = " ".join(run("forecast", log, "--model", saved).stdout.split())
         assert "(not discounted, as revenue (margin 1))" in plain
+
+    def test_intervals_are_shown_and_called_predictive(self, log: Path, saved: Path) -> None:
+        lines = run("forecast", log, "--model", saved, "--level", "0.9").stdout
+        assert max(map(len, lines.splitlines())) <= 80
+        shown = " ".join(lines.split())
+        assert "Predictive intervals of 90%: with this probability a customer's own" in shown
+        assert "Not shown: p_alive, expected_spend." in shown
+        for heading in ("purchases_ purchases_", "clv_lower clv_upper"):
+            assert heading in shown
+        assert "Predictive" not in run("forecast", log, "--model", saved).stdout
 
     def test_the_manager_sees_the_quadrants(self, log: Path, saved: Path) -> None:
         shown = run("compare", log, "--model", saved, *TERMS).stdout

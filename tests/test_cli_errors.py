@@ -133,6 +133,24 @@ def test_terms_are_refused_before_the_orders_are_read(options: list[str], fragme
 
 
 @pytest.mark.parametrize(
+    ("options", "fragment"),
+    [
+        (["--level", "90"], "--level=90.0 must lie between 0 and 1, such as 0.90."),
+        (["--level", "0"], "--level=0.0 must lie between 0 and 1"),
+        (["--level", "1"], "--level=1.0 must lie between 0 and 1"),
+        (["--level", "-0.9"], "--level=-0.9 must lie between 0 and 1"),
+        (["--level", "nan"], "--level=nan must lie between 0 and 1"),
+        (
+            ["--level", "0.9", "--horizon", "inf", "--discount-rate", "0.1"],
+            "Give a finite --horizon, such as '10Y', or leave --level out.",
+        ),
+    ],
+)
+def test_levels_are_refused_before_the_orders_are_read(options: list[str], fragment: str) -> None:
+    assert fragment in fails("forecast", "nowhere.csv", *options)
+
+
+@pytest.mark.parametrize(
     ("command", "options", "fragment"),
     [
         ("historical", ["--lifespan", "long"], "--lifespan='long' is neither"),
@@ -257,6 +275,8 @@ class TestUsage:
             ["forecast", "x.csv", "--refunds", "perhaps"],
             ["forecast", "x.csv", "--time-unit", "H"],
             ["forecast", "x.csv", "--margin", "much"],
+            ["forecast", "x.csv", "--level", "high"],
+            ["compare", "x.csv", "--level", "0.9"],
             ["summary", "x.csv", "--horizon", "1Y"],
             ["historical", "x.csv", "--by", "a", "--steps"],
             ["plot", "pie", "x.csv", "-o", "x.png"],

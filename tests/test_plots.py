@@ -13,11 +13,15 @@ import pytest
 
 from clvforecast import plots
 from clvforecast.comparison import compare
+from clvforecast.customers.alive import alive_history
+from clvforecast.customers.distributions import purchase_distribution, spend_distribution
+from clvforecast.customers.matrices import frequency_recency_matrix
 from clvforecast.errors import DataError
 from clvforecast.fitting import Fit
 from clvforecast.historical import historical_clv
-from clvforecast.matrices import frequency_recency_matrix
-from clvforecast.models import BGNBD
+from clvforecast.models import BGNBD, GammaGamma
+from clvforecast.portfolios import Portfolio, portfolio
+from clvforecast.transactions import read_orders
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -85,6 +89,33 @@ def close_figures():
     plt.close("all")
 
 
+LAW = pd.DataFrame(
+    {"frequency": [2], "recency": [30.43], "T": [38.86], "monetary_value": [22.35]}, index=["00004"]
+)
+
+
+@pytest.fixture
+def purchase_law():
+    return purchase_distribution(CDNOW, LAW, horizon=39)
+
+
+@pytest.fixture
+def spend_law():
+    return spend_distribution(CDNOW, GammaGamma(6.25, 3.74, 15.44), LAW, horizon=39)
+
+
+@pytest.fixture
+def history():
+    log = pd.DataFrame({"customer_id": "A", "date": ["2024-01-01", "2024-03-01"], "amount": 1.0})
+    return alive_history(CDNOW, read_orders(log), "A", until="2024-06-30", time_unit="D")
+
+
+@pytest.fixture
+def ahead():
+    spend = GammaGamma(6.25, 3.74, 15.44)
+    return portfolio(CDNOW, spend, LAW, horizon=4, simulations=99, time_unit="W")
+
+
 PICTURES = [
     ("plot_predicted_vs_historical", "comparison"),
     ("plot_rank_movement", "comparison"),
@@ -92,6 +123,10 @@ PICTURES = [
     ("plot_p_alive_matrix", "alive_table"),
     ("plot_expected_purchases_matrix", "purchases_table"),
     ("plot_purchase_counts", "counts"),
+    ("plot_purchase_distribution", "purchase_law"),
+    ("plot_portfolio", "ahead"),
+    ("plot_spend_distribution", "spend_law"),
+    ("plot_alive_history", "history"),
 ]
 
 
@@ -125,9 +160,15 @@ def test_makes_one_figure_and_leaves_it_open(picture):
     assert plt.get_fignums() == [kept.number, ax.figure.number]
 
 
+def table_of(data):
+    if isinstance(data, Portfolio):
+        return data.table()
+    return data if isinstance(data, pd.DataFrame) else pd.DataFrame(data.customers)
+
+
 def test_changes_no_setting_and_no_data(picture):
     draw, data = picture
-    table = data if isinstance(data, pd.DataFrame) else data.customers
+    table = table_of(data)
     settings, before = dict(mpl.rcParams), table.copy()
     draw(data).figure.canvas.draw()
     assert dict(mpl.rcParams) == settings

@@ -3,7 +3,7 @@
 # No postponed annotations here: typer reads them while the program runs.
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,10 +14,12 @@ from clvforecast.cli.grouping import command, unfolded
 from clvforecast.cli.options import (
     By,
     FitOptions,
+    ForecastOptions,
     HistoricalOptions,
     Margin,
     OrderOptions,
     Output,
+    Picture,
     PictureOutput,
     Quantile,
     Ridge,
@@ -26,7 +28,14 @@ from clvforecast.cli.options import (
     Unit,
     ValueOptions,
 )
-from clvforecast.cli.pictures import KINDS, Kind, draw_comparison, draw_purchases
+from clvforecast.cli.pictures import (
+    KINDS,
+    Kind,
+    draw_comparison,
+    draw_portfolio,
+    draw_purchases,
+)
+from clvforecast.cli.planning import PortfolioOptions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +50,7 @@ _DERIVED: Final = (
     *("customer_based_purchase_value", "customer_based_clv", "lifespan_from", "customer_value"),
     *("purchase_frequency", "average_purchase_value", "average_order_value", "past_value"),
 )
+_FOLLOWING: Final = ("revenue_from_new", "orders_from_new", "end")
 _RANKS: Final = ("rank_past", "rank_forecast", "difference")
 
 app = typer.Typer(
@@ -115,15 +125,17 @@ def fit(
 
 @command(app, example="clv forecast orders.csv --horizon 52W --discount-rate 0.1 -o forecast.csv")
 def forecast(
-    orders: OrderOptions, models: FitOptions, value: ValueOptions, target: Output = None
+    orders: OrderOptions, models: FitOptions, value: ForecastOptions, target: Output = None
 ) -> None:
     """Forecast what each customer will buy, spend and be worth."""
     output.check_target(target, output.TABLES, source=orders.source)
+    _check_posterior(models, posterior=value.posterior)
     fits, rfm = _fit(*_open(orders, models, value), models)
-    table = _forecast(fits, rfm, value)
+    table = _forecast(fits, rfm, value, posterior=fits.posterior() if value.posterior else None)
     if console.on_terminal():
-        report.show_forecast(table, fits)
-    _hand_on(table, target)
+        report.show_forecast(table, fits, level=value.level, posterior=value.posterior)
+    # With intervals a narrow terminal has no room for what they do not concern.
+    _hand_on(table, target, expendable=("expected_spend", "p_alive") if value.level else ())
 
 
 @command(app, example="clv historical orders.csv --by country --lifespan 2Y")
@@ -173,6 +185,32 @@ def compare(
     _hand_on(both.customers, target, expendable=_RANKS)
 
 
+@command(app, example="clv portfolio orders.csv --horizon 26W --period W -o portfolio.csv")
+def portfolio(
+    orders: OrderOptions,
+    models: FitOptions,
+    ahead: PortfolioOptions,
+    target: Output = None,
+    picture: Picture = None,
+) -> None:
+    """Forecast what all customers together will order and spend, period by period."""
+    if picture and ahead.by:
+        raise typer.BadParameter("--picture draws all customers together. Leave --by out.")
+    output.check_target(target, output.TABLES, source=orders.source)
+    output.check_target(picture, output.PICTURES, source=orders.source)
+    _check_posterior(models, posterior=ahead.posterior)
+    log, kept = _open(orders, models, ahead, segments=ahead.by or ())
+    fits, rfm = _fit(log, kept, models)
+    worked_out = ahead.work_out(fits, rfm, log)
+    if console.on_terminal():
+        report.show_portfolio(worked_out, ahead.level)
+    if picture:
+        with console.progress("Drawing"):
+            figure = draw_portfolio(worked_out, cumulative=ahead.cumulative)
+            output.write_picture(figure, picture)
+    _hand_on(ahead.table(worked_out), target, noun="periods", expendable=_FOLLOWING)
+
+
 @command(app, example="clv plot predicted-vs-historical orders.csv -o picture.png")
 def plot(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=KINDS, show_default=False)],
@@ -183,7 +221,10 @@ def plot(
     formula: HistoricalOptions,
     quantile: Quantile = 0.8,
 ) -> None:
-    """Draw a picture of the forecast, the comparison or the purchase model."""
+    """Draw a picture of the forecast, the comparison or the purchase model.
+
+    The portfolio is drawn week by week; `clv portfolio --picture` draws it on other terms.
+    """
     output.check_target(target, output.PICTURES, source=orders.source)
     if kind.compares:
         both = _compare(orders, models, value, formula, quantile)
@@ -192,7 +233,12 @@ def plot(
         return
     fits, rfm = _fit(*_open(orders, models, value), models)
     with console.progress("Drawing"):
-        output.write_picture(draw_purchases(kind, fits.purchases, rfm, value.horizon), target)
+        if kind is Kind.portfolio:
+            ahead = clv.portfolio(fits.purchases, fits.spend, rfm, horizon=value.horizon)
+            figure = draw_portfolio(ahead, cumulative=False)
+        else:
+            figure = draw_purchases(kind, fits.purchases, rfm, value.horizon)
+        output.write_picture(figure, target)
 
 
 def _read(orders: OrderOptions, *, segments: Sequence[str] = ()) -> "Transactions":
@@ -208,14 +254,18 @@ def _summarize(log: "Transactions", time_unit: str) -> "pd.DataFrame":
 
 
 def _open(
-    orders: OrderOptions, models: FitOptions, value: ValueOptions
+    orders: OrderOptions,
+    models: FitOptions,
+    value: ValueOptions | PortfolioOptions,
+    *,
+    segments: Sequence[str] = (),
 ) -> "tuple[Transactions, Fits | None]":
     """Check what can be checked before the work, and read the orders and any fits kept."""
     output.check_target(models.save, output.FITS, source=orders.source)
     with console.progress("Getting ready"):
         value.check()
     kept = read_fits(models.model) if models.model else None
-    return _read(orders), kept
+    return _read(orders, segments=segments), kept
 
 
 def _fit(log: "Transactions", kept: Fits | None, models: FitOptions) -> "tuple[Fits, pd.DataFrame]":
@@ -230,9 +280,17 @@ def _fit(log: "Transactions", kept: Fits | None, models: FitOptions) -> "tuple[F
     return fits, rfm
 
 
-def _forecast(fits: Fits, rfm: "pd.DataFrame", value: ValueOptions) -> "pd.DataFrame":
+def _check_posterior(models: FitOptions, *, posterior: bool) -> None:
+    if posterior and models.model:
+        raise typer.BadParameter(
+            "--posterior needs the orders that the models were fitted to, and --model brings fits "
+            "without. Leave one out."
+        )
+
+
+def _forecast(fits: Fits, rfm: "pd.DataFrame", value: ValueOptions, **more: Any) -> "pd.DataFrame":
     with console.progress("Forecasting"):
-        return value.forecast(fits.purchases, fits.spend, rfm)
+        return value.forecast(fits.purchases, fits.spend, rfm, **more)
 
 
 def _compare(

@@ -38,7 +38,18 @@ _ARGUMENTS: Final = {
     name: "--" + name.replace("_", "-")
     for name in (
         *("amount", "by", "customer", "date", "date_format", "decimal", "duplicates", "horizon"),
-        *("lifespan", "margin", "order", "period", "quantile", "refunds", "ridge", "separator"),
+        *(
+            "level",
+            "lifespan",
+            "margin",
+            "order",
+            "period",
+            "quantile",
+            "refunds",
+            "ridge",
+            "separator",
+        ),
+        *("new_customers", "seed", "simulations"),
         *("table", "thousands", "time_unit", "tz", "until"),
     )
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from clvforecast.fitting import Fit
+    from clvforecast.fitting import Fit, ParameterDraws
 
 __all__ = ["Fits", "fit_models", "read_fits", "save_fits"]
 
@@ -39,6 +39,11 @@ class Fits:
             {fit.model.name: fit.summary() for fit in (self.purchases, self.spend)},
             names=["model"],
         )
+
+    def posterior(self) -> tuple[ParameterDraws, ParameterDraws]:
+        """Draws of the parameters of both."""
+        with console.progress("Drawing parameters from their posterior"):
+            return self.purchases.posterior(), self.spend.posterior()
 
 
 def fit_models(rfm: pd.DataFrame, *, ridge: float | None) -> Fits:

@@ -23,11 +23,14 @@ __all__ = [
     "By",
     "Duplicates",
     "FitOptions",
+    "ForecastOptions",
     "HistoricalOptions",
     "Margin",
     "OrderOptions",
     "Output",
+    "Picture",
     "PictureOutput",
+    "Posterior",
     "Quantile",
     "Refunds",
     "Ridge",
@@ -263,21 +266,55 @@ class ValueOptions:
         purchases: "Fit | PurchaseModel",
         spend: "Fit | SpendModel",
         rfm: "pd.DataFrame",
-        *,
-        time_unit: str | None = None,
+        **more: Any,
     ) -> "pd.DataFrame":
         """Forecast on these terms."""
         import clvforecast as clv
 
-        return clv.forecast(
-            purchases,
-            spend,
-            rfm,
-            horizon=self.horizon,
-            annual_discount_rate=self.discount_rate,
-            margin=self.margin,
-            time_unit=time_unit,
-        )
+        return clv.forecast(purchases, spend, rfm, **self.terms(), **more)
+
+    def terms(self) -> dict[str, Any]:
+        """The same as arguments of the library."""
+        return {
+            "horizon": self.horizon,
+            "annual_discount_rate": self.discount_rate,
+            "margin": self.margin,
+        }
+
+
+Posterior = Annotated[
+    bool,
+    _option(
+        "--posterior",
+        panel=_VALUE,
+        text="Let the intervals hold how uncertain the parameters are, too: draw them from their "
+        "posterior.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class ForecastOptions(ValueOptions):
+    """What a forecast is of, and how uncertain each customer's future is."""
+
+    level: Annotated[
+        float | None,
+        _option(
+            panel=_VALUE,
+            metavar="PROBABILITY",
+            text="Add predictive intervals of this probability, such as 0.90: where each "
+            "customer's own purchases and value will lie.",
+        ),
+    ] = None
+    posterior: Posterior = False
+
+    def __post_init__(self) -> None:
+        if self.posterior and self.level is None:
+            raise typer.BadParameter("--posterior widens intervals. Give --level, such as 0.90.")
+
+    def terms(self) -> dict[str, Any]:
+        """The same as arguments of the library."""
+        return {**super().terms(), "level": self.level}
 
 
 @dataclass(frozen=True)
@@ -343,6 +380,12 @@ Output = Annotated[
         panel=_OUTPUT,
         metavar="FILE",
         text="Write the table here instead: CSV, Parquet or JSON by the ending.",
+    ),
+]
+Picture = Annotated[
+    Path | None,
+    _option(
+        panel=_OUTPUT, metavar="FILE", text="Draw it here, too: PNG, SVG or PDF by the ending."
     ),
 ]
 PictureOutput = Annotated[

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from clvforecast.comparison import Comparison
     from clvforecast.fitting import Fit
+    from clvforecast.portfolios import Portfolio
 
-__all__ = ["KINDS", "Kind", "draw_comparison", "draw_purchases"]
+__all__ = ["KINDS", "Kind", "draw_comparison", "draw_portfolio", "draw_purchases"]
 
 
 class Kind(enum.StrEnum):
@@ -24,10 +25,11 @@ class Kind(enum.StrEnum):
     p_alive_matrix = "p-alive-matrix"
     expected_purchases_matrix = "expected-purchases-matrix"
     purchase_counts = "purchase-counts"
+    portfolio = "portfolio"
 
     @property
     def compares(self) -> bool:
-        """Whether it is drawn from a comparison; the others are drawn from the purchase model."""
+        """Whether it is drawn from a comparison; the others are drawn from the models."""
         return self in {
             Kind.predicted_vs_historical,
             Kind.rank_movement,
@@ -45,7 +47,7 @@ def draw_comparison(kind: Kind, both: "Comparison") -> "Figure":
 
 def draw_purchases(kind: Kind, purchases: "Fit", rfm: "pd.DataFrame", horizon: str) -> "Figure":
     """Draw a picture of the purchase model; matrices are for the longest T, in whole units."""
-    from clvforecast.matrices import frequency_recency_matrix, purchase_counts
+    from clvforecast.customers.matrices import frequency_recency_matrix, purchase_counts
 
     longest = float(rfm["T"].max())
     longest = math.floor(longest) or longest
@@ -57,14 +59,31 @@ def draw_purchases(kind: Kind, purchases: "Fit", rfm: "pd.DataFrame", horizon: s
     return _draw(kind, table)
 
 
+def draw_portfolio(portfolio: "Portfolio", *, cumulative: bool) -> "Figure":
+    """Draw orders and revenue of all customers, one above the other."""
+    plt = _pyplot()
+    from clvforecast import plots
+
+    figure, axes = plt.subplots(2, figsize=(6.0, 6.6), layout="constrained")
+    for ax, quantity in zip(axes, ("orders", "revenue"), strict=True):
+        plots.plot_portfolio(portfolio, ax, quantity=quantity, cumulative=cumulative)
+    plt.close(figure)
+    return figure  # type: ignore[no-any-return]
+
+
 def _draw(kind: Kind, data: Any) -> "Figure":
-    import matplotlib as mpl
-
-    mpl.use("agg")  # a file is wanted, whatever display there is
-    from matplotlib import pyplot as plt
-
+    plt = _pyplot()
     from clvforecast import plots
 
     figure = getattr(plots, f"plot_{kind.name}")(data).figure
     plt.close(figure)
     return figure  # type: ignore[no-any-return]
+
+
+def _pyplot() -> Any:
+    import matplotlib as mpl
+
+    mpl.use("agg")  # a file is wanted, whatever display there is
+    from matplotlib import pyplot as plt
+
+    return plt

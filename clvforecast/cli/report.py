@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clvforecast.cli.fits import Fits
     from clvforecast.comparison import Comparison
     from clvforecast.historical import HistoricalCLV
+    from clvforecast.portfolios import Portfolio
     from clvforecast.transactions import Quality
 
 __all__ = [
@@ -23,10 +24,15 @@ __all__ = [
     "show_fits",
     "show_forecast",
     "show_historical",
+    "show_portfolio",
     "show_quality",
 ]
 
 _BLOCK: Final = "\n\n"
+_AT: Final = {
+    True: ", the parameters' uncertainty included",
+    False: ", at the estimated parameters (--posterior adds how uncertain these are)",
+}
 
 
 def say_dropped(quality: Quality) -> None:
@@ -62,7 +68,7 @@ def show_fits(fits: Fits) -> None:
         console.show_lines("\n".join([*lines, ""]))
 
 
-def show_forecast(table: pd.DataFrame, fits: Fits) -> None:
+def show_forecast(table: pd.DataFrame, fits: Fits, *, level: float | None, posterior: bool) -> None:
     """Show what all customers together are worth."""
     known = table.attrs
     days = known["horizon"] * days_per(known["time_unit"])
@@ -84,6 +90,36 @@ def show_forecast(table: pd.DataFrame, fits: Fits) -> None:
             f"P(alive) = 1 for {certain:,}: {fits.purchases.model.name} gives it to everyone who "
             "has bought once only. It is no finding about them."
         )
+    if level is not None:
+        lines.append(
+            f"Predictive intervals of {100 * level:.4g}%: with this probability a customer's own "
+            f"purchases and clv will lie from _lower to _upper{_AT[posterior]}. Added up they are "
+            "no interval for all customers together."
+        )
+    console.show_lines("\n".join(lines))
+
+
+def show_portfolio(portfolio: Portfolio, level: float) -> None:
+    """Show what all customers together will order and spend."""
+    known, total = portfolio.attrs, portfolio.total(level)
+    days = known["horizon"] * days_per(known["time_unit"])
+    parts = []
+    for name in ("orders", "revenue"):
+        amount = float(total[name].sum())
+        part = f"{name} {format_amount(amount, amount)}"
+        if len(total) == 1:
+            lower, upper = (float(total[f"{name}_{side}"].iloc[0]) for side in ("lower", "upper"))
+            part += f" ({100 * level:.4g}%: {format_number(lower)} to {format_number(upper)})"
+        from_new = float(total[f"{name}_from_new"].sum())
+        if from_new:
+            part += f", {format_amount(from_new, amount)} of it from new customers"
+        parts.append(part)
+    lines = [
+        f"{known['customers']:,} customers observed until {known['until']}. "
+        f"Next {format_days(days)}: {'; '.join(parts)}.",
+        f"Intervals are predictive{_AT[known['parameter_uncertainty']]}; they do not add up over "
+        "periods or segments. An order is a customer's purchase day.",
+    ]
     console.show_lines("\n".join(lines))
 
 

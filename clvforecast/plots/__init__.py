@@ -11,6 +11,12 @@ from clvforecast.plots.customers import (
     plot_predicted_vs_historical,
     plot_rank_movement,
 )
+from clvforecast.plots.laws import (
+    plot_alive_history,
+    plot_purchase_distribution,
+    plot_spend_distribution,
+)
+from clvforecast.plots.portfolios import plot_portfolio
 from clvforecast.plots.purchases import (
     plot_expected_purchases_matrix,
     plot_p_alive_matrix,
@@ -18,10 +24,14 @@ from clvforecast.plots.purchases import (
 )
 
 __all__ = [
+    "plot_alive_history",
     "plot_expected_purchases_matrix",
     "plot_future_share_by_decile",
     "plot_p_alive_matrix",
+    "plot_portfolio",
     "plot_predicted_vs_historical",
     "plot_purchase_counts",
+    "plot_purchase_distribution",
     "plot_rank_movement",
+    "plot_spend_distribution",
 ]

@@ -23,6 +23,8 @@ LIGHT: Final = "#E6E6E6"
 SMALL: Final = 8
 MEDIUM: Final = 9
 
+_LONGEST_ID: Final = 14
+
 
 def axes_for(ax: Axes | None, width: float = 5.0, height: float = 3.6) -> Axes:
     """Return `ax`, or the axes of a new figure that still reads in a column 9 cm wide."""
@@ -41,6 +43,15 @@ def label(ax: Axes, *, title: str, x: str, y: str) -> None:
     ax.set_ylabel(y, fontsize=MEDIUM, parse_math=False)
     ax.tick_params(labelsize=SMALL)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def shorten(name: str) -> str:
+    """Cut an id that would fill the picture.
+
+    >>> shorten("00004"), shorten("0123456789abcdef")
+    ('00004', '0123456789abc…')
+    """
+    return name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 1] + "…"
 
 
 def colorbar(ax: Axes, colored: Any, text: str) -> Colorbar:

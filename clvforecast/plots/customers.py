@@ -18,6 +18,7 @@ from clvforecast.plots._style import (
     colorbar,
     label,
     paired_bars,
+    shorten,
 )
 from clvforecast.wording import format_days
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from clvforecast.comparison import Comparison
 
 _CURRENCY: Final = "currency of the orders"
-_LONGEST_ID: Final = 14
 _LEAST_SHARE_SHOWN: Final = 1e-5
 _MOVES: Final[dict[str, tuple[str, Literal["-", "--", ":"]]]] = {
     "rises": (BLUE, "-"),
@@ -142,7 +142,7 @@ def plot_rank_movement(comparison: Comparison, ax: Axes | None = None, *, top: i
     ):
         color, line = _MOVES["stays" if before == after else "rises" if after < before else "falls"]
         ax.plot([0, 1], [left, right], line, color=color, marker="o", markersize=3, linewidth=1.2)
-        name = _shorten(str(customer))
+        name = shorten(str(customer))
         ax.text(-0.04, left, f"{name}  #{before:,}", ha="right", **text)
         ax.text(1.04, right, f"#{after:,}  {name}", ha="left", **text)
     ax.set_xlim(-0.75, 1.75)
@@ -162,10 +162,6 @@ def plot_rank_movement(comparison: Comparison, ax: Axes | None = None, *, top: i
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     return ax
-
-
-def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_ID else name[: _LONGEST_ID - 1] + "…"
 
 
 def plot_future_share_by_decile(comparison: Comparison, ax: Axes | None = None) -> Axes:
