@@ -3,13 +3,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types format notebooks test-oldest bench constraints clean
+.PHONY: help demo test lint types format notebooks test-oldest bench bench-pymc constraints clean
 help:
 	@echo "make demo         forecast the CDNOW customers; tables and a picture in out/"
 	@echo "make test         lint, type-check and run every test"
 	@echo "make notebooks    execute the notebooks in place"
 	@echo "make test-oldest  the tests with pandas 2.2"
-	@echo "make bench        fit and score 1,000,000 customers here and with lifetimes"
+	@echo "make bench        1,000,000 customers here and with lifetimes; posterior and bootstrap"
+	@echo "make bench-pymc   the posterior here and by PyMC-Marketing's NUTS (some minutes)"
 
 $(VENV)/pyvenv.cfg:
 	@echo "== creating $(VENV) with $(PYTHON)"
@@ -59,9 +60,19 @@ test-oldest:
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python benchmarks/fit_and_score.py
+	@$(BIN)/python benchmarks/uncertainty.py
+
+bench-pymc:
+	@$(MAKE) --no-print-directory VENV=.venv-pymc .venv-pymc/.pymc
+	@.venv-pymc/bin/python benchmarks/uncertainty.py
+
+.venv-pymc/.pymc: .venv-pymc/.installed
+	@echo "== PyMC-Marketing"
+	@.venv-pymc/bin/python -m pip install --quiet --disable-pip-version-check emcee pymc-marketing==0.19.2
+	@touch $@
 
 constraints: $(VENV)/.installed-dev
 	@$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
 
 clean:
-	@rm -rf .venv .venv-pandas2 out
+	@rm -rf .venv .venv-pandas2 .venv-pymc out
