@@ -132,6 +132,14 @@ class TestPipe:
         # Kept fits differ from these in the last digits, and limits are found to 1e-6.
         pd.testing.assert_frame_equal(table, expected, **{**CLOSE, "rtol": 1e-5})
 
+    def test_forecast_with_uncertain_parameters(self, log: Path, rfm: pd.DataFrame) -> None:
+        terms = ["--horizon", "39W", "--level", "0.8", "--posterior"]
+        table = read_csv(run("forecast", log, *terms).stdout)
+        buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+        draws = buys.posterior(), spend.posterior()
+        expected = clv.forecast(buys, spend, rfm, horizon="39W", level=0.8, posterior=draws)
+        pd.testing.assert_frame_equal(table, expected, **{**CLOSE, "rtol": 1e-4})
+
     def test_historical(self, log: Path, orders: clv.Transactions) -> None:
         table = read_csv(run("historical", log, "--margin", "0.3").stdout)
         expected = clv.historical_clv(orders, margin=0.3).customers
@@ -393,6 +401,7 @@ class TestTerminal:
         assert "Not shown: p_alive, expected_spend." in shown
         for heading in ("purchases_ purchases_", "clv_lower clv_upper"):
             assert heading in shown
+        assert "at the estimated parameters (--posterior adds" in shown
         assert "Predictive" not in run("forecast", log, "--model", saved).stdout
 
     def test_the_manager_sees_the_quadrants(self, log: Path, saved: Path) -> None:

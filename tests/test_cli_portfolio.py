@@ -184,3 +184,19 @@ def test_nothing_is_written_when_something_is_wrong(log: Path, saved: Path, tmp_
     fails(log, "--model", saved, "--horizon", "1D", "-o", target, "--picture", picture)
     assert target.read_text() == "mine"
     assert not picture.exists()
+
+
+def test_uncertain_parameters(log: Path, orders: clv.Transactions) -> None:
+    table = pd.read_csv(io.StringIO(run(log, *TERMS, "--posterior").stdout))
+    rfm = orders.summarize(time_unit="W")
+    fits = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+    draws = tuple(fit.posterior() for fit in fits)
+    ahead = clv.portfolio(*fits, rfm, horizon="8W", simulations=60, seed=3, posterior=draws).table()
+    assert table["orders_upper"].tolist() == ahead["orders_upper"].tolist()
+
+
+def test_kept_fits_have_no_posterior(log: Path, saved: Path) -> None:
+    for command in (["portfolio"], ["forecast", "--level", "0.9"]):
+        result = CliRunner().invoke(app, [*command, str(log), "--model", str(saved), "--posterior"])
+        assert result.exit_code == 2
+        assert "--model brings fits without" in " ".join(result.output.split())

@@ -62,10 +62,11 @@ def assert_same_text(now, before):
         assert value == pytest.approx(expected, abs=1.01 * step), (value, expected)
 
 
-def test_both_notebooks_are_there():
+def test_all_notebooks_are_there():
     assert [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))] == [
         "01_next_year_value",
         "02_predicted_vs_historical",
+        "03_uncertainty",
     ]
 
 

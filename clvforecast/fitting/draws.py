@@ -45,7 +45,7 @@ class ParameterDraws:
     >>> draws = clv.BGNBD.fit(rfm).posterior(seed=1)
     >>> expected = draws.model.expected_purchases(39, 2, 30.43, 38.86)
     >>> np.quantile(expected, [0.05, 0.95]).round(1)
-    array([1.1, 1.3])
+    array([1.2, 1.3])
     """
 
     model: Model

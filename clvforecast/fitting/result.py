@@ -196,10 +196,8 @@ class Fit:
         >>> import clvforecast as clv
         >>> orders = clv.read_orders(clv.datasets.load_cdnow(sample=True))
         >>> fit = clv.BGNBD.fit(orders.summarize(time_unit="W", until="1997-09-30"))
-        >>> fit.posterior(seed=1).summary().round(2)
-                   mean    sd  median  lower  upper
-        parameter
-        r          0.24  0.01    0.24   0.22   0.27
+        >>> fit.posterior(seed=1).summary().loc["r"].round(2).to_dict()
+        {'mean': 0.24, 'sd': 0.01, 'median': 0.24, 'lower': 0.22, 'upper': 0.27}
         """
         return draw_posterior(
             self._require_cells("posterior"),
