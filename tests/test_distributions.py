@@ -9,7 +9,8 @@ from clvforecast import BGNBD, DataError, FitError, GammaGamma
 
 BUYS = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = GammaGamma(p=6.25, q=3.74, v=15.44)
-DRAWS = 200_000
+DRAWS = 1_000_000
+SAMPLES = 200_000
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +93,14 @@ def test_counts_of_a_heavy_buyer_need_no_limit():
 
 
 def test_samples_follow_the_law(counts, amounts):
-    drawn = counts.sample(DRAWS, seed=1)
-    assert drawn.shape == (5, DRAWS)
-    spread = drawn.std(axis=1) / np.sqrt(DRAWS)
+    drawn = counts.sample(SAMPLES, seed=1)
+    assert drawn.shape == (5, SAMPLES)
+    spread = drawn.std(axis=1) / np.sqrt(SAMPLES)
     assert np.all(np.abs(drawn.mean(axis=1) - counts.mean()) <= 4.5 * spread + 1e-9)
-    assert np.array_equal(drawn, counts.sample(DRAWS, seed=1))
-    spent = amounts.sample(DRAWS, seed=1)
+    assert np.array_equal(drawn, counts.sample(SAMPLES, seed=1))
+    spent = amounts.sample(SAMPLES, seed=1)
     assert np.array_equal(spent == 0, drawn == 0)
-    spread = spent.std(axis=1) / np.sqrt(DRAWS)
+    spread = spent.std(axis=1) / np.sqrt(SAMPLES)
     assert np.all(np.abs(spent.mean(axis=1) - amounts.mean()) <= 4.5 * spread + 1e-9)
 
 
@@ -108,6 +109,17 @@ def test_spend_cdf_agrees_with_the_story(amounts, story):
     law = amounts.cdf(at).to_numpy()
     share = (story[1][:, :, None] <= at).mean(axis=1)
     assert np.all(np.abs(share - law) <= 4.5 * np.sqrt(law * (1 - law) / DRAWS) + 1e-9)
+
+
+def test_spend_quantiles_leave_their_share_of_the_story(amounts, story):
+    for level in (0.05, 0.25, 0.5, 0.9, 0.975):
+        limit = amounts.quantile(level).to_numpy()
+        share = (story[1] <= limit).mean(axis=1)
+        none = (story[1] == 0).mean(axis=1)
+        noise = 4.5 * np.sqrt(level * (1 - level) / DRAWS)
+        spends = limit[:, 0] > 0
+        assert np.all(np.abs(share[spends] - level) <= noise)
+        assert np.all(none[~spends] >= level - noise)
 
 
 def test_spend_quantiles_invert_the_cdf(amounts):
