@@ -18,7 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from clvforecast.transactions import Transactions, read_orders
+import clvforecast as clv
+from clvforecast.transactions import Transactions, lazy, read_orders
 
 # What engines say when they are closed or collected is not about the code under test.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -345,6 +346,62 @@ def test_typed_orders_refunds_and_day_counts(load: Loader) -> None:
     assert rfm.loc["c", ["frequency", "recency"]].tolist() == [0.0, 0.0]
     assert rfm["T"].tolist() == [8827.0, 367.0, 60.0]
     np.testing.assert_allclose(rfm["monetary_value"], [25 * 45 / 60, 8.0, 0.0], rtol=1e-12)
+
+
+def some_shop(customers: int = 60) -> Rows:
+    """Orders of customers who buy more and less often, in three months."""
+    rng = np.random.default_rng(4)
+    first = rng.integers(0, 60, customers)
+    orders = [
+        (f"{number:03}", int(day), float(paid))
+        for number, begin in enumerate(first)
+        for day, paid in zip(
+            {int(begin), *rng.integers(begin, 90, rng.poisson(rng.gamma(1.0, 3.0)))},
+            np.round(rng.gamma(4.0, rng.gamma(5.0, 2.0), 50), 2),
+            strict=False,
+        )
+    ]
+    client, day, paid = zip(*orders, strict=True)
+    days = [dt.date(2024, 1, 1) + dt.timedelta(shift) for shift in day]
+    return {"client": list(client), "day": days, "paid": list(paid)}
+
+
+def test_lazily_the_same_everywhere(
+    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Summary, fits and forecast, where the customers stay in the engine and where they do not."""
+    orders = read(load, some_shop())
+    rfm, kept = orders.summarize("W"), orders.summarize("W", lazy=True)
+    assert len(kept) == len(rfm)
+    pd.testing.assert_frame_equal(kept.to_pandas(), rfm, rtol=1e-12)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", clv.FitWarning)  # sixty customers say little
+        models = [
+            (model.fit(data, ridge=0.01) for model in (clv.BGNBD, clv.GammaGamma))
+            for data in (rfm, kept)
+        ]
+        here, there = (tuple(pair) for pair in models)
+    for one, other in zip(here, there, strict=True):
+        assert list(other.parameters.values()) == pytest.approx(
+            list(one.parameters.values()), rel=1e-9
+        )
+        assert (other.customers, other.until) == (one.customers, one.until)
+
+    terms: Any = {"horizon": "26W", "annual_discount_rate": 0.1, "margin": 0.3, "level": 0.8}
+    expected = clv.forecast(*here, rfm, **terms)
+    clv.forecast(*here, kept, **terms).to_parquet(tmp_path / "value.parquet")
+    written = pd.read_parquet(tmp_path / "value.parquet").set_index("customer_id").sort_index()
+    pd.testing.assert_frame_equal(written, expected, rtol=1e-9, atol=0)
+
+    monkeypatch.setattr(lazy, "_EXACT_CUSTOMERS", 0)
+    x, m, n = kept.spends()
+    known = rfm[rfm["monetary_value"] > 0]
+    logs = np.log(known["monetary_value"])
+    by_count = known.groupby("frequency").size()
+    assert {count: n[x == count].sum() for count in by_count.index} == by_count.to_dict()
+    assert n @ np.log(m) == pytest.approx(logs.sum(), rel=1e-12)
+    assert n @ np.log(m) ** 2 == pytest.approx((logs**2).sum(), rel=1e-12)
 
 
 @pytest.mark.parametrize("tz", ["Europe/Berlin", "Asia/Tehran", "Pacific/Kiritimati", "UTC"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clvforecast.fitting.arguments import (
+    check_lazily,
     checked_posterior,
     common_time_unit,
     model_columns,
@@ -20,6 +21,7 @@ __all__ = [
     "LikelihoodRatioTest",
     "LogNormalPrior",
     "ParameterDraws",
+    "check_lazily",
     "checked_posterior",
     "common_time_unit",
     "fit",

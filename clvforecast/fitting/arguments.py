@@ -10,9 +10,11 @@ from clvforecast.fitting.draws import ParameterDraws
 from clvforecast.fitting.result import Fit
 from clvforecast.models import Model, PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray
+from clvforecast.transactions.lazy import LazySummary
 from clvforecast.units import check_time_unit
 
 __all__ = [
+    "check_lazily",
     "checked_posterior",
     "common_time_unit",
     "model_columns",
@@ -69,7 +71,7 @@ def checked_posterior(
 
 
 def common_time_unit(
-    purchases: Fit | PurchaseModel, rfm: pd.DataFrame, stated: str | None
+    purchases: Fit | PurchaseModel, rfm: pd.DataFrame | LazySummary, stated: str | None
 ) -> str | None:
     """The unit of the summary; the fit must have been made in the same one."""
     unit = stated if stated is not None else rfm.attrs.get("time_unit")
@@ -85,8 +87,13 @@ def common_time_unit(
     return unit
 
 
-def model_columns(model: type[Model], rfm: pd.DataFrame) -> list[FloatArray]:
+def model_columns(model: type[Model], rfm: pd.DataFrame | LazySummary) -> list[FloatArray]:
     """The columns of a summary that a model sees, as float arrays, checked row by row."""
+    if isinstance(rfm, LazySummary):
+        raise DataError(
+            f"This needs the {len(rfm):,} customers here, not in their engine. "
+            "Give it the summary's to_pandas()."
+        )
     for name in model.columns:
         if name not in rfm.columns:
             raise DataError(
@@ -105,7 +112,22 @@ def model_columns(model: type[Model], rfm: pd.DataFrame) -> list[FloatArray]:
     return columns
 
 
-def stated_time_unit(rfm: pd.DataFrame, stated: str | None) -> str | None:
+def check_lazily(model: type[Model], rfm: LazySummary) -> None:
+    """Check a summary in an engine as `model_columns` checks one that is here."""
+    found = rfm.histories
+    try:
+        if issubclass(model, PurchaseModel):
+            model.check(found.x, found.t_x, found.T)
+        else:
+            model.check(found.x, found.least)
+            model.check(found.x, found.most)
+    except DataError:
+        # Histories have no names. Only the customers can say who they are.
+        model_columns(model, rfm.to_pandas())
+        raise
+
+
+def stated_time_unit(rfm: pd.DataFrame | LazySummary, stated: str | None) -> str | None:
     """The unit of a summary: what is stated, or else what it says itself."""
     unit = stated if stated is not None else rfm.attrs.get("time_unit")
     return None if unit is None else check_time_unit(unit)

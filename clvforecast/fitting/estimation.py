@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from clvforecast.errors import DataError, FitError, FitWarning, suggest
-from clvforecast.fitting.arguments import model_columns, stated_time_unit
+from clvforecast.fitting.arguments import check_lazily, model_columns, stated_time_unit
 from clvforecast.fitting.cells import Cells
 from clvforecast.fitting.result import Fit
 from clvforecast.models import Model, PurchaseModel
 from clvforecast.numerics.arrays import FloatArray
+from clvforecast.transactions.lazy import LazySummary
 
 __all__ = ["fit"]
 
@@ -24,7 +25,7 @@ _RUNAWAY_LOGARITHM: Final = 9.0
 
 def fit(
     model: type[Model],
-    rfm: pd.DataFrame,
+    rfm: pd.DataFrame | LazySummary,
     *,
     time_unit: str | None = None,
     ridge: float = 0.0,
@@ -39,15 +40,17 @@ def fit(
     ----------
     model : type of Model
         Such as `BGNBD` or `GammaGamma`.
-    rfm : DataFrame
-        The columns the model sees, one row per customer (or per cell, with `weights`).
+    rfm : DataFrame or LazySummary
+        The columns the model sees, one row per customer (or per cell, with `weights`). Of a lazy
+        summary only distinct rows are fetched; see `LazySummary.spends` for what beyond a million
+        repeat customers stands for their mean spends.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of recency and T, if ``rfm.attrs["time_unit"]`` does not say.
     ridge : float
         Penalty per customer on the sum of squared log-parameters (in the scaled units), 0 or more.
         The log-likelihood that is reported stays the unpenalised one.
     weights : label, optional
-        A column of numbers of customers, where a row stands for several.
+        A column of numbers of customers, where a row of a DataFrame stands for several.
 
     Raises
     ------
@@ -108,10 +111,9 @@ def _why_not(model: type[Model], parameters: FloatArray, customers: int) -> str:
 
 
 def _checked_cells(
-    model: type[Model], rfm: pd.DataFrame, weights: Hashable | None
+    model: type[Model], rfm: pd.DataFrame | LazySummary, weights: Hashable | None
 ) -> tuple[list[FloatArray], FloatArray]:
-    columns = model_columns(model, rfm)
-    counts = np.ones(len(rfm)) if weights is None else _weights(rfm, weights)
+    columns, counts = _rows(model, rfm, weights)
     known = model.informative(*columns) & (counts > 0)
     repeat_buyers = (columns[0] > 0) & known
     if not repeat_buyers.any():
@@ -127,6 +129,23 @@ def _checked_cells(
             "give a model with known parameters."
         )
     return model.cells(*(c[known] for c in columns), weights=counts[known])
+
+
+def _rows(
+    model: type[Model], rfm: pd.DataFrame | LazySummary, weights: Hashable | None
+) -> tuple[list[FloatArray], FloatArray]:
+    """The columns that a model sees, checked, and how many customers each row stands for."""
+    if not isinstance(rfm, LazySummary):
+        columns = model_columns(model, rfm)
+        return columns, np.ones(len(rfm)) if weights is None else _weights(rfm, weights)
+    if weights is not None:
+        raise DataError("weights= names a column of a DataFrame: a lazy summary needs none.")
+    check_lazily(model, rfm)
+    if issubclass(model, PurchaseModel):
+        found = rfm.histories
+        return [found.x, found.t_x, found.T], found.customers
+    *columns, counts = rfm.spends()
+    return columns, counts
 
 
 def _weights(rfm: pd.DataFrame, column: Hashable) -> FloatArray:

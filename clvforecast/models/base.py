@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvforecast.fitting import Fit
+    from clvforecast.transactions.lazy import LazySummary
 
 __all__ = ["LogLikelihood", "Model", "PurchaseModel", "check_rows"]
 
@@ -93,7 +94,13 @@ class Model(ABC):
         return replace(self, **scaled)
 
     @classmethod
-    def fit(cls, rfm: pd.DataFrame, *, time_unit: str | None = None, ridge: float = 0.0) -> Fit:
+    def fit(
+        cls,
+        rfm: pd.DataFrame | LazySummary,
+        *,
+        time_unit: str | None = None,
+        ridge: float = 0.0,
+    ) -> Fit:
         """Fit by maximum likelihood; see `clvforecast.fitting.fit`."""
         from clvforecast.fitting import fit
 

@@ -21,13 +21,18 @@ class SpendModel(Model):
 
     @abstractmethod
     def expected_spend(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
-        """Expected value of a customer's future order."""
+        """Expected value of a customer's future order.
+
+        Linear in `m`, so that an engine can work it out: the posterior mean of a conjugate model
+        is (Diaconis and Ylvisaker 1979).
+        """
 
     @abstractmethod
     def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
         """The amount of money in which a customer's future spend has the law of the history.
 
         `scaled_spend_cdf` is the law of future spend over this amount, and depends on x alone.
+        Positive, and linear in `m`, too.
         """
 
     @abstractmethod

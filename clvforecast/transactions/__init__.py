@@ -15,8 +15,9 @@ A                    1      2.0  4.000            24.0
 B                    0      0.0  1.286             0.0
 """
 
+from clvforecast.transactions.lazy import LazySummary, LazyTable
 from clvforecast.transactions.quality import Quality
 from clvforecast.transactions.reading import read_orders
 from clvforecast.transactions.table import Split, Transactions
 
-__all__ = ["Quality", "Split", "Transactions", "read_orders"]
+__all__ = ["LazySummary", "LazyTable", "Quality", "Split", "Transactions", "read_orders"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import uuid
 import warnings
-from contextlib import contextmanager
+import weakref
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from clvforecast.errors import ClvError, DataError
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["calling_engine", "discard", "fetch", "fetch_frame", "fetch_row", "keep"]
+__all__ = [
+    "calling_engine",
+    "discard",
+    "fetch",
+    "fetch_frame",
+    "fetch_row",
+    "keep",
+    "keep_while_used",
+]
 
 _CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
 _PASSWORD = re.compile(r"(?i)\b(password|passwd|pwd)\s*=\s*\S+")
@@ -86,3 +95,19 @@ def keep(expr: ibis.Table) -> ibis.Table:
 def discard(table: ibis.Table) -> None:
     """Drop a table made by `keep`."""
     table.get_backend().raw_sql(f'DROP TABLE "{table.op().name}"')
+
+
+def keep_while_used(expr: ibis.Table) -> ibis.Table:
+    """Compute a table into a temporary one, which goes when no expression needs it any more."""
+    if expr.get_backend().name == "pyspark":  # has no temporary tables, but keeps what it is told
+        with calling_engine("The summary could not be kept"):
+            return expr.cache()
+    kept = keep(expr)
+    # At the end of the process the connection ends, and takes its temporary tables along.
+    weakref.finalize(kept.op(), _discard_quietly, kept.get_backend(), kept.op().name).atexit = False
+    return kept
+
+
+def _discard_quietly(backend: Any, name: str) -> None:
+    with suppress(Exception):  # a connection closed before took the table along
+        backend.raw_sql(f'DROP TABLE "{name}"')

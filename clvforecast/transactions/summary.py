@@ -38,7 +38,8 @@ __all__ = [
     "daily_totals",
     "first_segments",
     "holdout",
-    "rfm_summary",
+    "in_units",
+    "rfm_days",
 ]
 
 _ROUNDING: Final = 1e-9
@@ -110,8 +111,8 @@ def by_customer(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     )
 
 
-def rfm_summary(days: ibis.Table, end: dt.date, length: float) -> ibis.Table:
-    """Express the RFM summary at the day `end`, in units of `length` days."""
+def rfm_days(days: ibis.Table, end: dt.date) -> ibis.Table:
+    """Express the RFM summary at the day `end`, times in whole days."""
     import ibis
 
     bought = _with_purchase(by_customer(days, ["customer_id"]))
@@ -120,11 +121,22 @@ def rfm_summary(days: ibis.Table, end: dt.date, length: float) -> ibis.Table:
     return bought.select(
         customer_id=bought.customer_id,
         frequency=repeats.cast("int64"),
-        recency=bought.last_order.delta(first, unit="day").cast("float64") / length,
-        T=ibis.literal(end).delta(first, unit="day").cast("float64") / length,
+        recency_days=bought.last_order.delta(first, unit="day").cast("int64"),
+        T_days=ibis.literal(end).delta(first, unit="day").cast("int64"),
         monetary_value=_remaining_share(bought.refunded, bought.gross)
         * bought.repeat_amount
         / ibis.ifelse(repeats > 0, repeats, 1),
+    )
+
+
+def in_units(summary: ibis.Table, length: float) -> ibis.Table:
+    """Express an RFM summary in days in units of `length` days."""
+    return summary.select(
+        "customer_id",
+        "frequency",
+        recency=summary.recency_days.cast("float64") / length,
+        T=summary.T_days.cast("float64") / length,
+        monetary_value=summary.monetary_value,
     )
 
 

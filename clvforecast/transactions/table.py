@@ -5,17 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.transactions.engine import fetch_frame
+from clvforecast.transactions.lazy import LazySummary
 from clvforecast.transactions.summary import (
     activity,
     by_day,
     daily_totals,
     first_segments,
     holdout,
-    rfm_summary,
+    in_units,
+    rfm_days,
 )
 from clvforecast.units import check_time_unit, days_per, duration_in_units
 
@@ -107,7 +109,23 @@ class Transactions:
             f"{quality.first_day} to {quality.last_day}, observed until {self.until}"
         )
 
-    def summarize(self, time_unit: str = "D", until: str | dt.date | None = None) -> pd.DataFrame:
+    @overload
+    def summarize(
+        self,
+        time_unit: str = ...,
+        until: str | dt.date | None = ...,
+        *,
+        lazy: Literal[False] = ...,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def summarize(
+        self, time_unit: str = ..., until: str | dt.date | None = ..., *, lazy: Literal[True]
+    ) -> LazySummary: ...
+
+    def summarize(
+        self, time_unit: str = "D", until: str | dt.date | None = None, *, lazy: bool = False
+    ) -> pd.DataFrame | LazySummary:
         """Summarise each customer by frequency, recency, T and monetary value.
 
         Parameters
@@ -117,19 +135,23 @@ class Transactions:
         until : str or datetime.date, optional
             The end of observation, instead of `self.until`. An earlier one leaves out what came
             after; a later one says that nothing did.
+        lazy : bool
+            Leave the summary in the engine that has the orders: for more customers than fit here.
 
         Returns
         -------
-        pandas.DataFrame
+        pandas.DataFrame or LazySummary
             Indexed by ``customer_id``, sorted: ``frequency`` (repeat purchase days), ``recency``
             (first to last purchase), ``T`` (first purchase to end of observation) and
             ``monetary_value`` (mean spend per repeat purchase day, 0 where there is none).
-            ``attrs`` holds ``time_unit`` and ``until`` (ISO text).
+            ``attrs`` holds ``time_unit`` and ``until`` (ISO text). With `lazy`, the same table
+            in the engine, which the models' ``fit`` and `clvforecast.forecast` take as well.
 
         Raises
         ------
         DataError
-            If the unit is not one, or nobody has bought by `until`.
+            If the unit is not one, or nobody has bought by `until`. With `lazy`, also if the
+            engine allows no temporary table.
 
         Examples
         --------
@@ -144,7 +166,13 @@ class Transactions:
         """
         length = days_per(check_time_unit(time_unit))
         end = self._end(until)
-        rfm = fetch_frame(rfm_summary(self._days(end), end, length), _CUSTOMER)
+        in_days = rfm_days(self._days(end), end)
+        if lazy:
+            summary = LazySummary.of(in_days, time_unit, end)
+            if not summary.customers:
+                raise self._nobody_by(end)
+            return summary
+        rfm = fetch_frame(in_units(in_days, length), _CUSTOMER)
         if rfm.empty:
             raise self._nobody_by(end)
         rfm.attrs = {"time_unit": time_unit, "until": end.isoformat()}

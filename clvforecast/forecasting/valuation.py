@@ -1,32 +1,27 @@
-"""Fits and a summary in, the value of every customer out."""
+"""The forecast of every customer, here or in the engine that has them."""
 
 from __future__ import annotations
 
-import math
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 import pandas as pd
 
-from clvforecast.errors import DataError, FitError
+from clvforecast.errors import DataError
 from clvforecast.fitting import (
     Fit,
     ParameterDraws,
     checked_posterior,
-    common_time_unit,
     model_columns,
     purchase_model,
     spend_model,
 )
+from clvforecast.forecasting.lazy import LazyForecast, forecast_lazily
+from clvforecast.forecasting.terms import Terms, require_finite_mean
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, distinct_rows
 from clvforecast.predictive import mixed_quantiles, predictive_quantiles
-from clvforecast.units import (
-    Duration,
-    check_margin,
-    discount_rate_per_unit,
-    duration_in_units,
-)
+from clvforecast.transactions.lazy import LazySummary
+from clvforecast.units import Duration
 
 __all__ = ["forecast"]
 
@@ -34,10 +29,40 @@ _MOST_DRAWS: Final = 50
 """The probability of a tail, as a mean over these, is off by a seventh of its spread among them."""
 
 
+@overload
 def forecast(
     purchases: Fit | PurchaseModel,
     spend: Fit | SpendModel,
     rfm: pd.DataFrame,
+    *,
+    horizon: Duration,
+    annual_discount_rate: float = ...,
+    margin: float = ...,
+    level: float | None = ...,
+    posterior: tuple[ParameterDraws, ParameterDraws] | None = ...,
+    time_unit: str | None = ...,
+) -> pd.DataFrame: ...
+
+
+@overload
+def forecast(
+    purchases: Fit | PurchaseModel,
+    spend: Fit | SpendModel,
+    rfm: LazySummary,
+    *,
+    horizon: Duration,
+    annual_discount_rate: float = ...,
+    margin: float = ...,
+    level: float | None = ...,
+    posterior: None = ...,
+    time_unit: str | None = ...,
+) -> LazyForecast: ...
+
+
+def forecast(
+    purchases: Fit | PurchaseModel,
+    spend: Fit | SpendModel,
+    rfm: pd.DataFrame | LazySummary,
     *,
     horizon: Duration,
     annual_discount_rate: float = 0.0,
@@ -45,7 +70,7 @@ def forecast(
     level: float | None = None,
     posterior: tuple[ParameterDraws, ParameterDraws] | None = None,
     time_unit: str | None = None,
-) -> pd.DataFrame:
+) -> pd.DataFrame | LazyForecast:
     """Forecast what every customer will buy, spend and be worth.
 
     Parameters
@@ -54,8 +79,9 @@ def forecast(
         Who buys, how often, and who is gone: a fit, or a model with known parameters.
     spend : Fit or SpendModel
         How much an order is worth.
-    rfm : DataFrame
-        RFM summary, one row per customer; these need not be the customers of the fit.
+    rfm : DataFrame or LazySummary
+        RFM summary, one row per customer; these need not be the customers of the fit. A lazy one
+        (``orders.summarize(..., lazy=True)``) is forecast by its engine: no customer comes here.
     horizon : float or str
         How far ahead, as a number in the summary's time unit, or a text such as "52W" or "1Y".
         ``math.inf`` (or "inf") is the whole lifetime and wants a positive discount rate.
@@ -72,12 +98,13 @@ def forecast(
         ``fit.bootstrap()``. The intervals then hold the uncertainty of the parameters beside each
         customer's chance; without, they take the estimates for the truth. Expectations stay those
         at the estimates. No more than 50 draws are used, evenly spaced: their laws cost as much.
+        Not with a lazy summary.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of the summary, if ``rfm.attrs["time_unit"]`` does not say.
 
     Returns
     -------
-    DataFrame
+    DataFrame or LazyForecast
         Indexed like `rfm`, with
 
         - `p_alive`: probability of being an active customer at the end of observation,
@@ -88,7 +115,8 @@ def forecast(
         - with `level`: `purchases_lower`, `purchases_upper`, `clv_lower`, `clv_upper`.
 
         ``attrs`` hold `time_unit`, `horizon` (in that unit), `annual_discount_rate`, `margin` and
-        `until`.
+        `until`. Of a lazy summary, the same in its engine, to be written by `to_parquet` or
+        `to_table`.
 
     Raises
     ------
@@ -131,65 +159,60 @@ def forecast(
     C1    0.727               1.226          24.664  9.072
     C2    1.000               0.195          35.219  2.061
     """
-    unit = common_time_unit(purchases, rfm, time_unit)
-    length = duration_in_units(horizon, unit)
-    rate = discount_rate_per_unit(annual_discount_rate, unit)
-    kept = check_margin(margin)
-    if math.isinf(length) and rate == 0:
-        raise FitError(
-            "An infinite horizon without discounting has no finite value. "
-            "Give annual_discount_rate=, such as 0.10, or a finite horizon=."
-        )
-    buying, spending = purchase_model(purchases), spend_model(spend)
-
-    x, t_x, T = model_columns(type(buying), rfm)
-    order_value = spending.expected_spend(*model_columns(type(spending), rfm))
-    _require_finite_mean(order_value, spending, rfm)
-    p_alive = buying.p_alive(x, t_x, T)
-    expected, discounted = _purchases_if_alive(buying, length, x, T, rate)
-    table = pd.DataFrame(
-        {
-            "p_alive": p_alive,
-            "expected_purchases": p_alive * expected,
-            "expected_spend": order_value,
-            "clv": kept * order_value * p_alive * discounted,
-        },
-        index=rfm.index,
+    terms = Terms.checked(
+        purchases,
+        spend,
+        rfm,
+        horizon=horizon,
+        annual_discount_rate=annual_discount_rate,
+        margin=margin,
+        level=level,
+        time_unit=time_unit,
     )
     if level is None and posterior is not None:
         raise DataError("posterior= widens intervals. Give level=, too, such as 0.90.")
-    if level is not None:
-        tails = _tails(level, length)
-        m = model_columns(type(spending), rfm)[1]
+    if isinstance(rfm, LazySummary):
+        if posterior is not None:
+            raise DataError(
+                "posterior= is not worked out in an engine. Give forecast the summary's "
+                "to_pandas(), or leave posterior= out."
+            )
+        return forecast_lazily(terms, rfm)
+    return _forecast_here(terms, rfm, posterior)
+
+
+def _forecast_here(
+    terms: Terms, rfm: pd.DataFrame, posterior: tuple[ParameterDraws, ParameterDraws] | None
+) -> pd.DataFrame:
+    x, t_x, T = model_columns(type(terms.buying), rfm)
+    x_spend, m = model_columns(type(terms.spending), rfm)
+    order_value = terms.spending.expected_spend(x_spend, m)
+    require_finite_mean(order_value, terms.spending, rfm)
+    p_alive, expected, discounted = terms.prospects(x, t_x, T)
+    table = pd.DataFrame(
+        {
+            "p_alive": p_alive,
+            "expected_purchases": expected,
+            "expected_spend": order_value,
+            "clv": terms.margin * order_value * discounted,
+        },
+        index=rfm.index,
+    )
+    if terms.tails is not None:
+        models, horizon, rate = (terms.buying, terms.spending), terms.horizon, terms.rate
         if posterior is None:
             counts, amounts = predictive_quantiles(
-                buying, spending, length, x, T, m, p_alive, tails, rate=rate
+                *models, horizon, x, T, m, p_alive, terms.tails, rate=rate
             )
         else:
-            draws = checked_posterior(posterior, buying, spending, unit)
+            draws = checked_posterior(posterior, *models, terms.time_unit)
             counts, amounts = mixed_quantiles(
-                *_models_of(draws), length, x, t_x, T, m, tails, rate=rate
+                *_models_of(draws), horizon, x, t_x, T, m, terms.tails, rate=rate
             )
         table["purchases_lower"], table["purchases_upper"] = counts.astype(np.int64)
-        table["clv_lower"], table["clv_upper"] = kept * amounts
-    table.attrs = {
-        "time_unit": unit,
-        "horizon": length,
-        "annual_discount_rate": float(annual_discount_rate),
-        "margin": kept,
-        "until": rfm.attrs.get("until"),
-    }
+        table["clv_lower"], table["clv_upper"] = terms.margin * amounts
+    table.attrs = terms.attrs(rfm.attrs.get("until"))
     return table
-
-
-def _purchases_if_alive(
-    model: PurchaseModel, horizon: float, x: FloatArray, T: FloatArray, rate: float
-) -> tuple[FloatArray, FloatArray]:
-    """Expected and discounted purchases, worked out once per distinct (x, T)."""
-    pairs, codes = distinct_rows(x, T)
-    expected = model.purchases_if_alive(horizon, *pairs)
-    discounted = model.purchases_if_alive(horizon, *pairs, rate=rate) if rate else expected
-    return expected[codes], discounted[codes]
 
 
 def _models_of(
@@ -199,25 +222,3 @@ def _models_of(
     count = min(_MOST_DRAWS, *map(len, draws))
     buys, spends = (drawn.thinned(count) for drawn in draws)
     return [purchase_model(m) for m in buys], [spend_model(m) for m in spends]
-
-
-def _tails(level: float, horizon: float) -> tuple[float, float]:
-    """The probabilities of an equal-tailed interval."""
-    if not 0 < level < 1:
-        raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.90.")
-    if math.isinf(horizon):
-        raise FitError(
-            "Intervals over an infinite horizon are not worked out. Give a finite horizon=, such "
-            "as '10Y', or leave level= out."
-        )
-    return (1 - level) / 2, (1 + level) / 2
-
-
-def _require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:
-    infinite = ~np.isfinite(order_value)
-    if infinite.any():
-        raise FitError(
-            f"{model} has no finite mean spend for {infinite.sum():,} of {len(rfm):,} customers "
-            f"(first: {rfm.index[int(infinite.argmax())]!r}): order values are too heavy-tailed. "
-            "Look for outliers or mixed currencies among the amounts and fit again."
-        )

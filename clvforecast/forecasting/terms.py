@@ -1,0 +1,120 @@
+"""What a forecast is asked for, checked, and what it says of purchase histories."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clvforecast.errors import DataError, FitError
+from clvforecast.fitting import Fit, common_time_unit, purchase_model, spend_model
+from clvforecast.models import PurchaseModel, SpendModel
+from clvforecast.numerics.arrays import FloatArray, distinct_rows
+from clvforecast.units import Duration, check_margin, discount_rate_per_unit, duration_in_units
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import pandas as pd
+
+    from clvforecast.transactions.lazy import LazySummary
+
+__all__ = ["Prospects", "Terms", "require_finite_mean"]
+
+
+class Prospects(NamedTuple):
+    """What a purchase model expects of histories: arrays of shape (n,)."""
+
+    p_alive: FloatArray
+    expected: FloatArray
+    """Purchases within the horizon."""
+    discounted: FloatArray
+    """Their present value, at one unit of money each."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The models and the terms of a forecast, in the unit of the summary."""
+
+    buying: PurchaseModel
+    spending: SpendModel
+    time_unit: str | None
+    horizon: float
+    annual_discount_rate: float
+    margin: float
+    level: float | None
+
+    @classmethod
+    def checked(
+        cls,
+        purchases: Fit | PurchaseModel,
+        spend: Fit | SpendModel,
+        rfm: pd.DataFrame | LazySummary,
+        *,
+        horizon: Duration,
+        annual_discount_rate: float,
+        margin: float,
+        level: float | None,
+        time_unit: str | None,
+    ) -> Terms:
+        """Read what `forecast` was given; it says what is raised."""
+        unit = common_time_unit(purchases, rfm, time_unit)
+        length = duration_in_units(horizon, unit)
+        rate = discount_rate_per_unit(annual_discount_rate, unit)
+        kept = check_margin(margin)
+        if math.isinf(length) and rate == 0:
+            raise FitError(
+                "An infinite horizon without discounting has no finite value. "
+                "Give annual_discount_rate=, such as 0.10, or a finite horizon=."
+            )
+        models = purchase_model(purchases), spend_model(spend)
+        if level is not None and not 0 < level < 1:
+            raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.90.")
+        if level is not None and math.isinf(length):
+            raise FitError(
+                "Intervals over an infinite horizon are not worked out. Give a finite horizon=, "
+                "such as '10Y', or leave level= out."
+            )
+        return cls(*models, unit, length, float(annual_discount_rate), kept, level)
+
+    @property
+    def rate(self) -> float:
+        """Continuous discount rate per time unit."""
+        return discount_rate_per_unit(self.annual_discount_rate, self.time_unit)
+
+    @property
+    def tails(self) -> tuple[float, float] | None:
+        """The probabilities of the equal-tailed interval, if one is asked for."""
+        return None if self.level is None else ((1 - self.level) / 2, (1 + self.level) / 2)
+
+    def attrs(self, until: str | None) -> dict[Hashable | None, Any]:
+        """What the forecast says of itself."""
+        return {
+            "time_unit": self.time_unit,
+            "horizon": self.horizon,
+            "annual_discount_rate": self.annual_discount_rate,
+            "margin": self.margin,
+            "until": until,
+        }
+
+    def prospects(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Prospects:
+        """Expect the purchases of histories, each distinct (x, T) worked out once."""
+        p_alive = self.buying.p_alive(x, t_x, T)
+        pairs, codes = distinct_rows(x, T)
+        expected = discounted = self.buying.purchases_if_alive(self.horizon, *pairs)
+        if self.rate:
+            discounted = self.buying.purchases_if_alive(self.horizon, *pairs, rate=self.rate)
+        return Prospects(p_alive, p_alive * expected[codes], p_alive * discounted[codes])
+
+
+def require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:
+    """Raise `FitError` naming the first customer whose expected spend is infinite."""
+    infinite = ~np.isfinite(order_value)
+    if infinite.any():
+        raise FitError(
+            f"{model} has no finite mean spend for {infinite.sum():,} of {len(rfm):,} customers "
+            f"(first: {rfm.index[int(infinite.argmax())]!r}): order values are too heavy-tailed. "
+            "Look for outliers or mixed currencies among the amounts and fit again."
+        )
