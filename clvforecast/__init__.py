@@ -37,11 +37,11 @@ if TYPE_CHECKING:
         ParameterDraws,
         likelihood_ratio_test,
     )
-    from clvforecast.forecasting import forecast
+    from clvforecast.forecasting import LazyForecast, forecast
     from clvforecast.historical import HistoricalCLV, historical_clv
     from clvforecast.models import BGNBD, MODELS, GammaGamma
     from clvforecast.portfolios import Portfolio, portfolio
-    from clvforecast.transactions import Quality, Split, Transactions, read_orders
+    from clvforecast.transactions import LazySummary, Quality, Split, Transactions, read_orders
 
 __version__ = "0.1.0"
 
@@ -55,6 +55,8 @@ _HOME = {
     "FitWarning": "errors",
     "GammaGamma": "models",
     "HistoricalCLV": "historical",
+    "LazyForecast": "forecasting",
+    "LazySummary": "transactions",
     "LogNormalPrior": "fitting",
     "MODELS": "models",
     "MissingExtra": "errors",
@@ -62,6 +64,7 @@ _HOME = {
     "Portfolio": "portfolios",
     "Quality": "transactions",
     "Split": "transactions",
+    "StateUpdate": "states",
     "Transactions": "transactions",
     "alive_history": "customers",
     "compare": "comparison",
@@ -74,8 +77,11 @@ _HOME = {
     "purchase_counts": "customers",
     "purchase_distribution": "customers",
     "read_orders": "transactions",
+    "read_state": "states",
     "silence_limits": "customers",
     "spend_distribution": "customers",
+    "summary_sql": "queries",
+    "update_state": "states",
 }
 _MODULES = ("datasets", "plots")
 
@@ -90,12 +96,15 @@ __all__ = [
     "FitWarning",
     "GammaGamma",
     "HistoricalCLV",
+    "LazyForecast",
+    "LazySummary",
     "LogNormalPrior",
     "MissingExtra",
     "ParameterDraws",
     "Portfolio",
     "Quality",
     "Split",
+    "StateUpdate",
     "Transactions",
     "alive_history",
     "compare",
@@ -110,8 +119,11 @@ __all__ = [
     "purchase_counts",
     "purchase_distribution",
     "read_orders",
+    "read_state",
     "silence_limits",
     "spend_distribution",
+    "summary_sql",
+    "update_state",
 ]
 
 

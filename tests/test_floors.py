@@ -24,6 +24,8 @@ FLOORS = {
     "fitting": 2,
     "predictive": 2,
     "historical": 2,
+    "states": 2,
+    "queries": 2,
     "forecasting": 3,
     "comparison": 4,
     "customers": 4,

@@ -45,6 +45,8 @@ def test_the_public_names():
         "FitWarning",
         "GammaGamma",
         "HistoricalCLV",
+        "LazyForecast",
+        "LazySummary",
         "LogNormalPrior",
         "MODELS",
         "MissingExtra",
@@ -52,6 +54,7 @@ def test_the_public_names():
         "Portfolio",
         "Quality",
         "Split",
+        "StateUpdate",
         "Transactions",
         "alive_history",
         "compare",
@@ -66,8 +69,11 @@ def test_the_public_names():
         "purchase_counts",
         "purchase_distribution",
         "read_orders",
+        "read_state",
         "silence_limits",
         "spend_distribution",
+        "summary_sql",
+        "update_state",
     ]
 
 

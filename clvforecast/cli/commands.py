@@ -16,6 +16,7 @@ from clvforecast.cli.options import (
     FitOptions,
     ForecastOptions,
     HistoricalOptions,
+    IntervalOptions,
     Margin,
     OrderOptions,
     Output,
@@ -36,6 +37,8 @@ from clvforecast.cli.pictures import (
     draw_purchases,
 )
 from clvforecast.cli.planning import PortfolioOptions
+from clvforecast.cli.queries import QueryOptions
+from clvforecast.cli.updating import StateOptions, StatePath
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,9 +244,44 @@ def plot(
         output.write_picture(figure, target)
 
 
-def _read(orders: OrderOptions, *, segments: Sequence[str] = ()) -> "Transactions":
+@command(app, example="clv update customers.parquet new.csv --model fits.json -o forecast.csv")
+def update(
+    state: StatePath,
+    orders: OrderOptions,
+    entering: StateOptions,
+    value: IntervalOptions,
+    target: Output = None,
+) -> None:
+    """Merge new orders into a customer state, instead of reading the whole log again.
+
+    With --model its customers are forecast as `clv forecast` does.
+    """
+    entering.check(state, orders, target)
+    value.check()
+    fits = read_fits(entering.model) if entering.model else None
+    log = entering.merge(state, _read(orders, partial=True), orders)
+    if fits is None:
+        return
+    table = _forecast(fits, _summarize(log, fits.purchases.time_unit or DEFAULT_UNIT), value)
+    if console.on_terminal():
+        report.show_forecast(table, fits, level=value.level, posterior=False)
+    _hand_on(table, target)
+
+
+@command(app, example="clv sql --dialect bigquery --from shop.orders --until 2024-12-31")
+def sql(query: QueryOptions, time_unit: Unit = None) -> None:
+    """Print the query that summarises each customer, to be kept with other queries.
+
+    Its columns are those of `clv summary`. It expects columns of proper types: nothing is parsed.
+    """
+    typer.echo(query.text(str(time_unit or DEFAULT_UNIT)))
+
+
+def _read(
+    orders: OrderOptions, *, segments: Sequence[str] = (), partial: bool = False
+) -> "Transactions":
     with console.progress("Reading the orders"):
-        log = orders.read(segments=segments)
+        log = orders.read(segments=segments, partial=partial)
     report.say_dropped(log.quality)
     return log
 

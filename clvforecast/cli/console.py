@@ -49,7 +49,7 @@ _ARGUMENTS: Final = {
             "ridge",
             "separator",
         ),
-        *("new_customers", "seed", "simulations"),
+        *("dialect", "new_customers", "repeated", "seed", "simulations", "timeout"),
         *("table", "thousands", "time_unit", "tz", "until"),
     )
 }

@@ -25,6 +25,7 @@ __all__ = [
     "FitOptions",
     "ForecastOptions",
     "HistoricalOptions",
+    "IntervalOptions",
     "Margin",
     "OrderOptions",
     "Output",
@@ -154,7 +155,7 @@ class OrderOptions:
         Duplicates, _option(panel=_ORDERS, text="Rows that repeat another one exactly.")
     ] = Duplicates.keep
 
-    def read(self, *, segments: Sequence[str] = ()) -> "Transactions":
+    def read(self, *, segments: Sequence[str] = (), partial: bool = False) -> "Transactions":
         """Read and check the orders."""
         import clvforecast as clv
 
@@ -174,6 +175,7 @@ class OrderOptions:
             separator="\t" if self.separator in ("tab", "\\t") else self.separator,
             refunds=self.refunds.value,
             duplicates=self.duplicates.value,
+            partial=partial,
         )
 
 
@@ -294,7 +296,7 @@ Posterior = Annotated[
 
 
 @dataclass(frozen=True)
-class ForecastOptions(ValueOptions):
+class IntervalOptions(ValueOptions):
     """What a forecast is of, and how uncertain each customer's future is."""
 
     level: Annotated[
@@ -306,15 +308,21 @@ class ForecastOptions(ValueOptions):
             "customer's own purchases and value will lie.",
         ),
     ] = None
+
+    def terms(self) -> dict[str, Any]:
+        """The same as arguments of the library."""
+        return {**super().terms(), "level": self.level}
+
+
+@dataclass(frozen=True)
+class ForecastOptions(IntervalOptions):
+    """The same, with the parameters' own uncertainty if it is asked for."""
+
     posterior: Posterior = False
 
     def __post_init__(self) -> None:
         if self.posterior and self.level is None:
             raise typer.BadParameter("--posterior widens intervals. Give --level, such as 0.90.")
-
-    def terms(self) -> dict[str, Any]:
-        """The same as arguments of the library."""
-        return {**super().terms(), "level": self.level}
 
 
 @dataclass(frozen=True)

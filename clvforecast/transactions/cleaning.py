@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from clvforecast.transactions.sources import Columns, Source
 
-__all__ = ["Rules", "clean"]
+__all__ = ["Rules", "clean", "customer_facts"]
 
 _EXAMPLES: Final = 3
 _KEPT: Final = "kept"
@@ -38,6 +38,7 @@ class Rules:
     thousands: str | None
     refunds: str
     duplicates: str
+    partial: bool
 
 
 class _Judge:
@@ -206,9 +207,9 @@ def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
     if not kept:
         raise DataError(_nothing_left(source.label, counts["read"], dropped, examples))
 
-    facts = _facts(table, has_order=rules.columns.order is not None)
+    facts = customer_facts(table, has_order=rules.columns.order is not None)
     noted |= {key: int(facts[key]) for key in NOTED if key in facts}
-    if not facts["customers"]:
+    if not facts["customers"] and not rules.partial:
         raise DataError(
             f"{source.label} has no purchase: every order of all "
             f"{_plural(noted['refund_only_customers'], 'customer')} is a refund or is cancelled by "
@@ -236,8 +237,8 @@ def _without_refund_orders(table: ibis.Table) -> tuple[ibis.Table, int]:
     return lines.filter(lines._total >= 0).drop("_total"), int(refunds)
 
 
-def _facts(table: ibis.Table, *, has_order: bool) -> dict[str, Any]:
-    """Count customers and the days on which refunds matter."""
+def customer_facts(table: ibis.Table, *, has_order: bool) -> dict[str, Any]:
+    """Count customers and the days on which refunds matter, for `Quality`."""
     customers = by_customer(by_day(table, ["customer_id"], has_order=has_order), ["customer_id"])
     real = customers.first_order.notnull()
     return fetch_row(

@@ -37,6 +37,7 @@ def read_orders(
     separator: str | None = None,
     refunds: Refunds = "net",
     duplicates: Duplicates = "keep",
+    partial: bool = False,
 ) -> Transactions:
     r"""Read an order log from anywhere and check every row.
 
@@ -76,6 +77,9 @@ def read_orders(
     duplicates : {"keep", "drop"}
         What to do with rows alike in every column used. Two equal orders on one day look just
         like it, so they are kept and counted unless told otherwise.
+    partial : bool
+        The log is a part of a longer one, such as the new orders of a day, and may be refunds
+        alone: what they refund is elsewhere. For `update_state`.
 
     Returns
     -------
@@ -122,7 +126,9 @@ def read_orders(
     )
     stated = None if until is None else as_day(until, "until")
     opened = open_source(source, columns, table=table, separator=separator)
-    rules = Rules(columns, stated, date_format, tz, decimal, thousands, refunds, duplicates)
+    rules = Rules(
+        columns, stated, date_format, tz, decimal, thousands, refunds, duplicates, partial
+    )
     checked, quality = clean(opened, rules)
     return Transactions(
         table=checked,
