@@ -34,3 +34,28 @@ def cdnow_buys(cdnow_rfm: pd.DataFrame) -> clv.Fit:
 @pytest.fixture(scope="session")
 def cdnow_spend(cdnow_rfm: pd.DataFrame) -> clv.Fit:
     return clv.GammaGamma.fit(cdnow_rfm)
+
+
+@pytest.fixture(scope="session")
+def customers_of_every_kind() -> pd.DataFrame:
+    """A summary of them: once, regular, heavy, gone, new; with segments."""
+    frame = pd.DataFrame(
+        {
+            "frequency": [0, 2, 60, 9, 1, 0, 4, 1],
+            "recency": [0.0, 30.43, 38.86, 5.0, 1 / 7, 0.0, 20.0, 11.0],
+            "T": [38.86, 38.86, 38.86, 38.86, 1 / 7, 0.0, 25.0, 38.86],
+            "monetary_value": [0.0, 22.35, 48.1, 300.0, 12.0, 0.0, 40.0, 0.0],
+            "shop": ["web", "city", "web", "city", "web", "web", "city", "web"],
+            "land": ["de", "de", "at", "de", "at", "de", "at", None],
+        },
+        index=pd.Index(list("abcdefgh"), name="customer_id"),
+    )
+    frame.attrs = {"time_unit": "W", "until": CUTOFF}
+    return frame
+
+
+@pytest.fixture(scope="session")
+def cdnow_ahead(
+    cdnow_buys: clv.Fit, cdnow_spend: clv.Fit, cdnow_rfm: pd.DataFrame
+) -> clv.Portfolio:
+    return clv.portfolio(cdnow_buys, cdnow_spend, cdnow_rfm, horizon="39W", simulations=500)

@@ -20,21 +20,8 @@ Z = 4.5
 
 
 @pytest.fixture(scope="module")
-def rfm():
-    """Customers of every kind: once, regular, heavy, gone, new."""
-    frame = pd.DataFrame(
-        {
-            "frequency": [0, 2, 60, 9, 1, 0, 4, 1],
-            "recency": [0.0, 30.43, 38.86, 5.0, 1 / 7, 0.0, 20.0, 11.0],
-            "T": [38.86, 38.86, 38.86, 38.86, 1 / 7, 0.0, 25.0, 38.86],
-            "monetary_value": [0.0, 22.35, 48.1, 300.0, 12.0, 0.0, 40.0, 0.0],
-            "shop": ["web", "city", "web", "city", "web", "web", "city", "web"],
-            "land": ["de", "de", "at", "de", "at", "de", "at", None],
-        },
-        index=pd.Index(list("abcdefgh"), name="customer_id"),
-    )
-    frame.attrs = {"time_unit": "W", "until": CUTOFF}
-    return frame
+def rfm(customers_of_every_kind):
+    return customers_of_every_kind
 
 
 def assert_mean(drawn, expected, axis=0):
