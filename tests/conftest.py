@@ -1,9 +1,13 @@
 """Data that several test files share."""
 
+from collections.abc import Callable
+
 import hypothesis
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import ArrayLike
 
 import clvforecast as clv
 
@@ -59,3 +63,19 @@ def cdnow_ahead(
     cdnow_buys: clv.Fit, cdnow_spend: clv.Fit, cdnow_rfm: pd.DataFrame
 ) -> clv.Portfolio:
     return clv.portfolio(cdnow_buys, cdnow_spend, cdnow_rfm, horizon="39W", simulations=500)
+
+
+@pytest.fixture(scope="session")
+def shop() -> Callable[[clv.BGNBD, ArrayLike, int], pd.DataFrame]:
+    """Simulate customers of given ages, and summarise them in the model's time unit."""
+
+    def simulated(model: clv.BGNBD, ages: ArrayLike, seed: int) -> pd.DataFrame:
+        T = np.asarray(ages, dtype=float)
+        customer, time = model.simulate(T, seed=seed)
+        last = np.zeros(T.size)
+        np.maximum.at(last, customer, time)
+        return pd.DataFrame(
+            {"frequency": np.bincount(customer, minlength=T.size), "recency": last, "T": T}
+        )
+
+    return simulated

@@ -13,14 +13,6 @@ from clvforecast.fitting import fit as fit_model
 from clvforecast.fitting import likelihood_ratio_test
 
 
-def shop(model, ages, seed):
-    customer, time = model.simulate(ages, seed=seed)
-    last = np.zeros(len(ages))
-    np.maximum.at(last, customer, time)
-    x = np.bincount(customer, minlength=len(ages))
-    return pd.DataFrame({"frequency": x, "recency": last, "T": ages})
-
-
 def test_a_replicate_is_the_fit_of_customers_drawn_with_replacement(cdnow_buys):
     replicate = cdnow_buys.cells.resampled(np.random.default_rng(8))
     assert replicate.customers == cdnow_buys.customers
@@ -56,7 +48,7 @@ def test_bootstrap_deviations_on_cdnow_are_close_to_the_standard_errors(cdnow_sp
     assert np.all(np.abs(np.log(deviations / expected)) < 0.2)
 
 
-def test_replicates_that_cannot_be_fitted_are_counted():
+def test_replicates_that_cannot_be_fitted_are_counted(shop):
     rfm = shop(BGNBD(1.0, 1.0, 0.005, 1.0), np.full(150, 5.0), seed=3)
     with pytest.warns(FitWarning):
         fit = BGNBD.fit(rfm)
@@ -96,7 +88,7 @@ def test_at_a_profile_limit_the_best_of_the_rest_is_just_too_unlikely(fitted, re
             assert fall == pytest.approx(stats.chi2(1).ppf(0.95), abs=1e-4)
 
 
-def test_profile_limits_are_open_where_the_likelihood_never_falls():
+def test_profile_limits_are_open_where_the_likelihood_never_falls(shop):
     rfm = shop(BGNBD(1.0, 1.0, 1e-6, 1.0), np.full(100, 5.0), seed=2)
     with pytest.warns(FitWarning, match="no dropout"):
         fit = BGNBD.fit(rfm)
@@ -128,7 +120,7 @@ def test_a_ratio_test_is_as_often_significant_as_it_says():
     assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
-def test_a_ratio_test_sees_a_difference(cdnow_rfm):
+def test_a_ratio_test_sees_a_difference(cdnow_rfm, shop):
     slow, fast = (shop(BGNBD(r, 4.0, 0.8, 2.5), np.full(800, 30.0), 1) for r in (0.3, 0.6))
     together = BGNBD.fit(pd.concat([slow, fast], ignore_index=True))
     apart = [BGNBD.fit(slow), BGNBD.fit(fast)]

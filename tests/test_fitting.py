@@ -278,15 +278,9 @@ def test_a_fit_that_runs_off_still_forecasts():
     assert (value > 0).all(axis=None)
 
 
-def test_where_nothing_is_known_of_two_parameters_the_others_keep_their_standard_errors():
+def test_where_nothing_is_known_of_two_parameters_the_others_keep_their_standard_errors(shop):
     """All customers stay: the information on a and b is zero to the last digit."""
-    ages = np.full(100, 5.0)
-    customer, time = BGNBD(1.0, 1.0, 1e-6, 1.0).simulate(ages, seed=2)
-    last = np.zeros(100)
-    np.maximum.at(last, customer, time)
-    rfm = pd.DataFrame(
-        {"frequency": np.bincount(customer, minlength=100), "recency": last, "T": ages}
-    )
+    rfm = shop(BGNBD(1.0, 1.0, 1e-6, 1.0), np.full(100, 5.0), seed=2)
     with pytest.warns(FitWarning, match="nobody ever leaves"):
         errors = BGNBD.fit(rfm).standard_errors
     assert 0 < errors["r"] < 1

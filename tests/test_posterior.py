@@ -24,15 +24,6 @@ DEVIATIONS = 4.0
 """Fourteen comparisons all stay within this many standard errors in 99.9% of runs."""
 
 
-def shop(model, ages, seed):
-    """A summary of simulated customers, in the model's time unit."""
-    customer, time = model.simulate(ages, seed=seed)
-    last = np.zeros(len(ages))
-    np.maximum.at(last, customer, time)
-    x = np.bincount(customer, minlength=len(ages))
-    return pd.DataFrame({"frequency": x, "recency": last, "T": ages})
-
-
 @pytest.mark.parametrize("fitted", ["cdnow_buys", "cdnow_spend"])
 def test_with_pymc_marketing_s_priors_the_posterior_is_that_of_its_nuts(fitted, request):
     draws = request.getfixturevalue(fitted).posterior(draws=20_000, prior=default_prior, seed=3)
@@ -46,7 +37,7 @@ def test_with_pymc_marketing_s_priors_the_posterior_is_that_of_its_nuts(fitted, 
         assert abs(row["sd"] - sd) < DEVIATIONS * np.hypot(own_sd_error, sd_error), name
 
 
-def test_importance_sampling_agrees_with_markov_chains_on_thirty_customers():
+def test_importance_sampling_agrees_with_markov_chains_on_thirty_customers(shop):
     """So few that the likelihood has a ridge in a and b, and the posterior is far from normal."""
     rfm = shop(BGNBD(0.5, 0.5, 1.0, 3.0), np.linspace(6.0, 10.0, 30), seed=3)
     with pytest.warns(FitWarning, match="too few"):
@@ -70,7 +61,7 @@ def test_importance_sampling_agrees_with_markov_chains_on_thirty_customers():
 
 @pytest.mark.filterwarnings("ignore::clvforecast.FitWarning")
 @pytest.mark.parametrize("model", [BGNBD, GammaGamma])
-def test_ranks_of_the_truth_are_uniform(model):
+def test_ranks_of_the_truth_are_uniform(model, shop):
     """Simulation-based calibration: S. Talts et al., arXiv:1804.06788 (2018), algorithm 1."""
     centre = np.log(
         list(
@@ -146,7 +137,7 @@ def test_weights_that_cannot_be_trusted_are_said(cdnow_buys):
     assert draws.k_hat >= 0.7
 
 
-def test_a_posterior_without_end_is_said():
+def test_a_posterior_without_end_is_said(shop):
     """No dropout is visible, and nothing keeps b from infinity."""
     rfm = shop(BGNBD(1.0, 1.0, 1e-6, 1.0), np.full(100, 5.0), seed=2)
     with pytest.warns(FitWarning, match="no dropout"):
