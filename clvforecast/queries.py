@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.transactions.amounts import LARGEST
-from clvforecast.transactions.summary import by_day, in_units, rfm_days
+from clvforecast.transactions.summary import by_customer, by_day, in_units, rfm_days
 from clvforecast.transactions.table import as_day
 from clvforecast.units import check_time_unit, days_per
 
@@ -116,8 +116,10 @@ def summary_sql(
         rows = rows.filter(rows._total >= 0).drop("_total")
     elif refunds == "drop":
         rows = rows.filter(rows.amount >= 0)
-    days = by_day(rows, ["customer_id"], has_order=order is not None, until=end)
-    text = _compiled(in_units(rfm_days(days, end), length), dialect)
+    keys, has_refunds = ["customer_id"], refunds == "net"
+    days = by_day(rows, keys, has_order=order is not None, until=end, has_refunds=has_refunds)
+    summary = rfm_days(by_customer(days, keys), end)
+    text = _compiled(in_units(summary, length), dialect)
     return re.sub(rf'["`]?{_PLACEHOLDER}["`]?', lambda _: table, text) if template else text
 
 

@@ -12,6 +12,7 @@ PACKAGE = Path(clvforecast.__file__).parent
 FLOORS = {
     "errors": 0,
     "files": 0,
+    "transfers": 0,
     "units": 0,
     "wording": 0,
     "numerics": 0,

@@ -313,6 +313,10 @@ def test_into_a_table_of_the_database(cdnow_buys, cdnow_spend, tmp_path: Path):
     assert rows_of(written) == len(rfm)
     with pytest.raises(clv.DataError, match="The table 'value' could not be written"):
         value.to_table("value")
+    shop.con.execute("CREATE SCHEMA scores")
+    value.to_table("scores.value")
+    (rows,) = shop.con.execute("SELECT count(*) FROM scores.value").fetchone()
+    assert rows == len(rfm)
     shop.disconnect()
 
 

@@ -174,7 +174,7 @@ class TestDatabases:
         assert caught.value.__suppress_context__
 
     def test_missing_driver_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("clvforecast.transactions.databases.find_spec", lambda _: None)
+        monkeypatch.setitem(sys.modules, "psycopg", None)
         with pytest.raises(MissingExtra, match=r"clvforecast\[postgres\]"):
             read_orders("postgresql://host/shop", table="orders")
 

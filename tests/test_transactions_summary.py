@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from clvforecast.errors import DataError
 from clvforecast.transactions import Transactions, read_orders
+from clvforecast.transactions.engine import calling_engine, embedded, fetch_frame
+from clvforecast.transactions.summary import by_customer, by_day
 
 
 def log(*rows: tuple[Any, ...], **arguments: Any) -> Transactions:
@@ -250,3 +253,36 @@ def test_a_segment_may_be_called_like_a_column_of_the_summary(name):
     assert by_segment.index.names == [name, "customer_id"]
     assert by_segment["revenue"].to_dict() == {("x", "a"): 10.0, ("x", "b"): 5.0, ("y", "a"): 20.0}
     assert orders.summarize()["frequency"].to_dict() == {"a": 1, "b": 0}
+
+
+def test_without_refunds_a_quicker_way_gives_the_same(tmp_path: Path) -> None:
+    """Amounts of every size, from nothing to ten trillion, on customers' first days and later."""
+    rng = np.random.default_rng(1)
+    n = 20_000
+    amount = np.round(np.exp(rng.normal(3, 3, n)), 2)
+    amount[::20] = 0
+    amount[::997] *= 1e9
+    frame = pd.DataFrame(
+        {
+            "customer_id": rng.integers(0, 4000, n),
+            "date": np.datetime64("2024-01-01") + rng.integers(0, 300, n).astype("timedelta64[D]"),
+            "amount": amount,
+        }
+    )
+    path = tmp_path / "log.parquet"
+    frame.to_parquet(path)
+    with calling_engine("Reading"):
+        orders = embedded().read_parquet(path)
+    orders = orders.mutate(date=orders.date.cast("date"))
+    found = []
+    for has_refunds in (True, False):
+        days = by_day(orders, ["customer_id"], has_order=False, has_refunds=has_refunds)
+        customers = by_customer(days, ["customer_id"], account=True, has_refunds=has_refunds)
+        found.append(fetch_frame(customers, ["customer_id"]))
+    general, quicker = found
+    pd.testing.assert_frame_equal(
+        quicker[general.columns], general, rtol=1e-14, atol=0, check_dtype=False
+    )
+    nothing_later = general["repeat_amount"] == 0
+    assert nothing_later.sum() > 50
+    assert (quicker["repeat_amount"][nothing_later] == 0).all()

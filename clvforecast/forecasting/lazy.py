@@ -11,7 +11,9 @@ from clvforecast.fitting import check_lazily, model_columns
 from clvforecast.forecasting.terms import Terms, require_finite_mean
 from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.predictive import predictive_quantiles
+from clvforecast.transactions.engine import calling_engine
 from clvforecast.transactions.lazy import HISTORY, Histories, LazySummary, LazyTable
+from clvforecast.transfers import upload
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,11 +54,11 @@ class LazyForecast(LazyTable):
 
 def forecast_lazily(terms: Terms, rfm: LazySummary) -> LazyForecast:
     """Forecast the customers of a lazy summary; see `clvforecast.forecast`."""
-    import ibis
-
     check_lazily(type(terms.buying), rfm)
     check_lazily(type(terms.spending), rfm)
-    cells = ibis.memtable(_valued(terms, rfm))
+    valued = _valued(terms, rfm)
+    with calling_engine("The values of the histories could not be handed to the engine"):
+        cells = upload(valued, rfm.days)
     table = rfm.days.join(cells, HISTORY)
     m = table.monetary_value
     order_value = table.spend_base + table.spend_slope * m

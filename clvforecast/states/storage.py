@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import glob
 import json
 import os
 import shutil
@@ -163,8 +162,6 @@ def locked(path: Path, timeout: float) -> Iterator[Path]:
     try:
         with FileLock(lock, timeout=timeout):
             shutil.rmtree(spill, ignore_errors=True)
-            for left in path.parent.glob(f".{glob.escape(path.name)}.????????{path.suffix}"):
-                left.unlink()
             try:
                 yield spill
             finally:

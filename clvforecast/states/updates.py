@@ -18,8 +18,8 @@ from clvforecast.states.storage import (
     write,
 )
 from clvforecast.transactions import Quality, Transactions
-from clvforecast.transactions.cleaning import customer_facts
-from clvforecast.transactions.engine import calling_engine
+from clvforecast.transactions.cleaning import account, customer_facts
+from clvforecast.transactions.engine import calling_engine, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,12 +113,10 @@ def read_state(path: str | Path) -> Transactions:
     --------
     update_state : An example.
     """
-    import ibis
-
     where = Path(path).expanduser().resolve()
     header = read_header(where)
     with calling_engine(f"The state {str(where)!r} could not be read"):
-        table = ibis.duckdb.connect().read_parquet(where)
+        table = embedded().read_parquet(where)
     return Transactions(
         table=merging.as_orders(table, has_order=header.has_order),
         quality=header.quality,
@@ -319,7 +317,7 @@ def _seen(connection: Any, where: Path, before: Header, orders: Transactions) ->
 
 def _account(table: Any, before: Header | None, orders: Transactions) -> Quality:
     """Add up the accounts of the batches; count the customers of all together."""
-    facts = customer_facts(table, has_order=orders.has_order)
+    facts = customer_facts(account(table, has_order=orders.has_order))
     new = orders.quality
     accounts = [new] if before is None else [before.quality, new]
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clvforecast.errors import DataError
 from clvforecast.transactions.amounts import LARGEST, AmountColumn
 from clvforecast.transactions.date_order import refuse_unstated_order
 from clvforecast.transactions.dates import DateColumn
-from clvforecast.transactions.engine import calling_engine, discard, fetch, fetch_row, keep
+from clvforecast.transactions.engine import (
+    calling_engine,
+    discard,
+    fetch,
+    fetch_row,
+    keep,
+    keep_while_used,
+)
 from clvforecast.transactions.quality import DROPPED, NOTED, Quality
 from clvforecast.transactions.summary import by_customer, by_day
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
 
     from clvforecast.transactions.sources import Columns, Source
 
-__all__ = ["Rules", "clean", "customer_facts"]
+__all__ = ["Cleaned", "Rules", "account", "clean", "customer_facts"]
 
 _EXAMPLES: Final = 3
 _KEPT: Final = "kept"
@@ -74,8 +81,8 @@ class _Judge:
         self.rows = self._keep(self._judged(rows))
 
     def _keep(self, table: ibis.Table) -> ibis.Table:
-        """Compute a step now where the engine is ours, so that it is done once."""
-        if not self._source.in_process:
+        """Compute a step now where the orders are kept anyway, so that it is done once."""
+        if not self._source.keeps_orders:
             return table
         self._steps.append(keep(table))
         return self._steps[-1]
@@ -117,26 +124,37 @@ class _Judge:
 
     def count(self) -> dict[str, int]:
         """Count every reason in one scan."""
-        # Rows alike in every column are counted together: duplicates cannot be counted without
-        # grouping, and the one grouping then serves every other count.
-        alike = self.rows.group_by(self.rows.columns).agg(_rows=self.rows.count())
-        kept = alike._reason == _KEPT
-
-        def rows_where(condition: Any) -> Any:
-            return alike._rows.sum(where=condition).fill_null(0)
-
-        counts = {key: rows_where(alike._reason == key) for key in DROPPED}
+        rows = self.rows
+        kept = rows._reason == _KEPT
+        counts = {key: rows.count(where=rows._reason == key) for key in DROPPED}
         counts |= {
-            "read": alike._rows.sum().fill_null(0),
-            "kept": rows_where(kept),
-            "repeated": (alike._rows - 1).sum(where=kept).fill_null(0),
-            "zero_amount": rows_where(kept & (alike.amount == 0)),
-            "refund_rows": rows_where(kept & (alike.amount < 0)),
-            "readable_dates": rows_where(alike.date.notnull()),
+            "read": rows.count(),
+            "kept": rows.count(where=kept),
+            "zero_amount": rows.count(where=kept & (rows.amount == 0)),
+            "refund_rows": rows.count(where=kept & (rows.amount < 0)),
+            "readable_dates": rows.count(where=rows.date.notnull()),
         }
         if self._rules.columns.order is not None:
-            counts["no_order"] = rows_where(kept & alike.order.isnull())
-        return {key: int(value) for key, value in fetch_row(alike.agg(**counts)).items()}
+            counts["no_order"] = rows.count(where=kept & rows.order.isnull())
+        return {key: int(value) for key, value in fetch_row(rows.agg(**counts)).items()}
+
+    def count_repeated(self, customers: ibis.Table) -> int:
+        """Count kept rows that repeat another one in every column.
+
+        Parameters
+        ----------
+        customers : ibis.Table
+            The `account` of the kept rows.
+        """
+        rows = self.rows.filter(self.rows._reason == _KEPT)
+        if self._rules.columns.order is None:
+            # Without order ids a row can only repeat another order of the same day. Few customers
+            # have such a day, and grouping all rows by all columns is the costliest thing to ask.
+            sharing = customers.filter(customers.shared_days > 0)
+            rows = rows.semi_join(sharing, "customer_id")
+        alike = rows.group_by(rows.columns).agg(_rows=rows.count())
+        repeated = fetch_row(alike.agg(rows=(alike._rows - 1).sum().fill_null(0)))
+        return int(repeated["rows"])
 
     def bad(self, reason: str) -> ibis.Table:
         """Select the rows that go for one reason."""
@@ -150,8 +168,26 @@ class _Judge:
         return tuple(str(value) for value in fetch(texts).column("_text").to_pylist())
 
 
-def clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
-    """Clean a source: the table of `Transactions`, and the account of what became of every row.
+class Cleaned(NamedTuple):
+    """What is left of a source.
+
+    Attributes
+    ----------
+    orders : ibis.Table
+        The table of `Transactions`.
+    customers : ibis.Table or None
+        What `by_customer` makes of it, computed already where the engine is in this process.
+    quality : Quality
+        What became of every row.
+    """
+
+    orders: ibis.Table
+    customers: ibis.Table | None
+    quality: Quality
+
+
+def clean(source: Source, rules: Rules) -> Cleaned:
+    """Clean a source, with an account of what became of every row.
 
     Raises
     ------
@@ -163,7 +199,7 @@ def clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
         return _clean(source, rules)
 
 
-def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
+def _clean(source: Source, rules: Rules) -> Cleaned:
     judge = _Judge(source, rules)
     counts = judge.count()
     if not counts["read"]:
@@ -175,22 +211,21 @@ def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
 
     dropped = {key: counts[key] for key in DROPPED}
     noted = dict.fromkeys(NOTED, 0) | {
-        "duplicates_kept": counts["repeated"],
         "zero_amount": counts["zero_amount"],
         "refund_rows": counts["refund_rows"],
         "no_order": counts.get("no_order", 0),
     }
-    if rules.duplicates == "drop":
-        dropped["duplicate"], noted["duplicates_kept"] = counts["repeated"], 0
-    kept = counts["kept"] - dropped["duplicate"]
+    kept = counts["kept"]
     if not kept:
         raise DataError(_nothing_left(source.label, counts["read"], dropped, examples))
 
     table = judge.kept()
-    if source.in_process:
+    if source.keeps_orders:
         # The caller's frame may change later, and a CSV file need not be read again.
         table = keep(table)
-        judge.close()
+    if rules.duplicates == "drop":
+        distinct = int(fetch_row(table.agg(rows=table.count()))["rows"])
+        dropped["duplicate"], kept = kept - distinct, distinct
     refund_rows = counts["refund_rows"]
     if rules.columns.order is not None and refund_rows and rules.refunds != "net":
         table, refund_rows = _without_refund_orders(table)
@@ -207,7 +242,15 @@ def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
     if not kept:
         raise DataError(_nothing_left(source.label, counts["read"], dropped, examples))
 
-    facts = customer_facts(table, has_order=rules.columns.order is not None)
+    customers = account(
+        table, has_order=rules.columns.order is not None, has_refunds=bool(noted["refund_rows"])
+    )
+    if source.in_process:
+        customers = keep_while_used(customers)
+    if rules.duplicates == "keep":
+        noted["duplicates_kept"] = judge.count_repeated(customers)
+    judge.close()
+    facts = customer_facts(customers)
     noted |= {key: int(facts[key]) for key in NOTED if key in facts}
     if not facts["customers"] and not rules.partial:
         raise DataError(
@@ -226,7 +269,7 @@ def _clean(source: Source, rules: Rules) -> tuple[ibis.Table, Quality]:
         first_day=facts["first_day"],
         last_day=facts["last_day"],
     )
-    return table, quality
+    return Cleaned(table, customers if source.in_process else None, quality)
 
 
 def _without_refund_orders(table: ibis.Table) -> tuple[ibis.Table, int]:
@@ -237,9 +280,14 @@ def _without_refund_orders(table: ibis.Table) -> tuple[ibis.Table, int]:
     return lines.filter(lines._total >= 0).drop("_total"), int(refunds)
 
 
-def customer_facts(table: ibis.Table, *, has_order: bool) -> dict[str, Any]:
-    """Count customers and the days on which refunds matter, for `Quality`."""
-    customers = by_customer(by_day(table, ["customer_id"], has_order=has_order), ["customer_id"])
+def account(orders: ibis.Table, *, has_order: bool, has_refunds: bool = True) -> ibis.Table:
+    """Express the customers of checked orders, with what `customer_facts` counts."""
+    days = by_day(orders, ["customer_id"], has_order=has_order, has_refunds=has_refunds)
+    return by_customer(days, ["customer_id"], account=True, has_refunds=has_refunds)
+
+
+def customer_facts(customers: ibis.Table) -> dict[str, Any]:
+    """Count the customers of `account` and the days on which refunds matter, for `Quality`."""
     real = customers.first_order.notnull()
     return fetch_row(
         customers.agg(

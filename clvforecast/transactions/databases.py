@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
-from clvforecast.errors import DataError, MissingExtra, suggest
+from clvforecast.errors import DataError, require, suggest
 from clvforecast.transactions.engine import calling_engine
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ def open_table(url: str, table: str | None) -> tuple[ibis.Table, str]:
     Parameters
     ----------
     url : str
-        ``duckdb:///path``, ``sqlite:///path`` or ``postgresql://user:password@host/database``.
+        ``duckdb:///path``, ``sqlite:///path`` or ``postgresql://user:password@host/database``,
+        of which any part may be left to ``PGHOST``, ``PGPASSWORD`` and their like or ``~/.pgpass``.
     table : str
         Its name, as ``schema.name`` outside the default schema.
 
@@ -99,23 +99,39 @@ def _connect_file(scheme: str, url: str) -> Any:
 
 
 def _connect_postgres(url: str) -> Any:
-    """Connect to a Postgres server."""
-    if find_spec("psycopg") is None:
-        raise MissingExtra(
-            "Reading from Postgres needs the package 'psycopg', which is not installed. "
-            "Install it with: pip install 'clvforecast[postgres]'"
-        )
+    """Connect to a Postgres server; what the URL leaves out comes from libpq's environment."""
+    # Imported, not looked for: without the C library libpq it is there and does not work.
+    require("psycopg", extra="postgres", purpose="Reading from Postgres")
     import ibis
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
 
-    parts = urlsplit(url)
-    secrets = {parts.password, unquote(parts.password or "")} - {None, ""}
+    rest = url.partition("://")[2]
+    # A bare @ or / in a password would make the rest of it a host, a port or a database, which
+    # messages name.
+    server, _, path = rest.partition("/")
+    readable = server.count("@") <= 1 and "@" not in path
     try:
-        return ibis.connect("postgresql://" + url.partition("://")[2])
-    except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        for secret in secrets:
-            reason = reason.replace(str(secret), "***")
-        where = f"{parts.hostname or 'the local server'}"
+        parts = conninfo_to_dict(f"postgresql://{rest}") if readable else {}
+    except psycopg.Error:
+        readable = False
+    if not readable:
         raise DataError(
-            f"The Postgres database on {where} could not be reached: {reason[:300]}"
+            "The URL of the Postgres database cannot be read. Write "
+            "postgresql://user:password@host:port/database with every @ / : ? # % of the password "
+            "percent-encoded, or leave the password to PGPASSWORD or ~/.pgpass."
+        )
+    try:
+        # Not by Ibis's own URL, which takes no port from PGPORT and keeps the password.
+        connection = psycopg.connect(f"postgresql://{rest}", autocommit=True)
+    except psycopg.Error as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        for name in ("password", "sslpassword"):
+            secret = str(parts.get(name) or "")
+            for text in {secret, quote(secret, safe="")} - {""}:
+                reason = reason.replace(text, "***")
+        raise DataError(
+            f"The Postgres database on {parts.get('host') or 'the default server'} could not be "
+            f"reached: {reason[:300]}"
         ) from None
+    return ibis.postgres.from_connection(connection)

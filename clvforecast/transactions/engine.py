@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import tempfile
 import uuid
 import warnings
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clvforecast.errors import ClvError, DataError
+from clvforecast.files import Scratch
+from clvforecast.transfers import while_used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = [
     "calling_engine",
     "discard",
+    "embedded",
     "fetch",
     "fetch_frame",
     "fetch_row",
     "keep",
     "keep_while_used",
+    "limit",
 ]
 
 _CREDENTIALS = re.compile(r"(://)[^/@\s]*@")
@@ -55,6 +61,51 @@ def calling_engine(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise DataError(f"{what}: {_first_lines(error)}") from None
+
+
+def embedded(memory_limit: str | None = None) -> Any:
+    """Open a DuckDB of our own: no setting of it reaches the caller's.
+
+    Parameters
+    ----------
+    memory_limit : str, optional
+        How much memory it may use, such as "4GB". None is DuckDB's own: 80% of the machine's.
+
+    Raises
+    ------
+    DataError
+        If the limit is no amount of memory.
+    """
+    import ibis
+
+    connection = ibis.duckdb.connect()
+    limit(connection, memory_limit)
+    connection.con.execute("SET enable_progress_bar = false")
+    # What does not fit in memory goes to the system's temporary folder, not to the working one.
+    spill = Scratch(Path(tempfile.gettempdir()), "clvforecast-spill")
+    connection.con.execute("SET temp_directory = $1", [str(spill.path)])
+    weakref.finalize(connection, _close, connection.con, spill)
+    return connection
+
+
+def _close(connection: Any, spill: Scratch) -> None:
+    connection.close()
+    spill.remove()
+
+
+def limit(connection: Any, memory_limit: str | None) -> None:
+    """Limit the memory of a DuckDB connection, if there is a limit; see `embedded`."""
+    if memory_limit is None:
+        return
+    try:
+        connection.con.execute("SET memory_limit = $1", [memory_limit])
+    except Exception:
+        raise DataError(
+            f"memory_limit={memory_limit!r} is no amount of memory. Write it such as '4GB' or "
+            "'500MB'."
+        ) from None
+    # Rows in the order they came would have to be held until all before them are done.
+    connection.con.execute("SET preserve_insertion_order = false")
 
 
 def fetch(expr: ibis.Table) -> pa.Table:
@@ -94,7 +145,11 @@ def keep(expr: ibis.Table) -> ibis.Table:
 
 def discard(table: ibis.Table) -> None:
     """Drop a table made by `keep`."""
-    table.get_backend().raw_sql(f'DROP TABLE "{table.op().name}"')
+    _drop(table.get_backend(), table.op().name)
+
+
+def _drop(backend: Any, name: str) -> None:
+    backend.raw_sql(f'DROP TABLE "{name}"')
 
 
 def keep_while_used(expr: ibis.Table) -> ibis.Table:
@@ -103,11 +158,5 @@ def keep_while_used(expr: ibis.Table) -> ibis.Table:
         with calling_engine("The summary could not be kept"):
             return expr.cache()
     kept = keep(expr)
-    # At the end of the process the connection ends, and takes its temporary tables along.
-    weakref.finalize(kept.op(), _discard_quietly, kept.get_backend(), kept.op().name).atexit = False
-    return kept
-
-
-def _discard_quietly(backend: Any, name: str) -> None:
-    with suppress(Exception):  # a connection closed before took the table along
-        backend.raw_sql(f'DROP TABLE "{name}"')
+    backend, name = kept.get_backend(), kept.op().name
+    return while_used(kept, lambda: _drop(backend, name))

@@ -14,9 +14,9 @@ from clvforecast.transactions.engine import (
     fetch,
     fetch_frame,
     fetch_row,
-    keep_while_used,
 )
 from clvforecast.transactions.summary import in_units
+from clvforecast.transfers import stream
 from clvforecast.units import days_per
 
 if TYPE_CHECKING:
@@ -103,23 +103,27 @@ class LazyTable:
             replacing(path) as temporary,
             calling_engine(f"{str(path)!r} could not be written"),
         ):
-            self.table.to_parquet(temporary)
+            if self.table.get_backend().name == "postgres":
+                stream(self.table, temporary)
+            else:
+                self.table.to_parquet(temporary)
 
     def to_table(self, name: str) -> None:
-        """Write a new table into the database that has the orders.
+        """Write a new table into the database that has the orders, whole or not at all.
 
         Parameters
         ----------
         name : str
-            It must not be there yet.
+            As ``schema.name`` outside the default schema. It must not be there yet.
 
         Raises
         ------
         DataError
             If the table is there, or the database may not be written to.
         """
+        schema, _, own = name.rpartition(".")
         with calling_engine(f"The table {name!r} could not be written"):
-            self.table.get_backend().create_table(name, self.table)
+            self.table.get_backend().create_table(own, self.table, database=schema or None)
 
 
 class Histories(NamedTuple):
@@ -154,8 +158,8 @@ class LazySummary(LazyTable):
     `clvforecast.forecast` take it where they take a DataFrame: distinct histories, with the number
     of customers who have each, are all that comes to Python.
 
-    The summary is worked out once, into a temporary table of the engine, which lives as long as
-    this object and whatever was made of it.
+    The customers are worked out once, into a temporary table of the engine, which lives as long
+    as this object and whatever was made of it.
 
     Attributes
     ----------
@@ -174,11 +178,10 @@ class LazySummary(LazyTable):
 
     @classmethod
     def of(cls, days: ibis.Table, time_unit: str, until: dt.date) -> LazySummary:
-        """Work the summary out, in whole days, and keep it where it is."""
-        kept = keep_while_used(days)
-        customers = int(fetch_row(kept.agg(customers=kept.count()))["customers"])
+        """Take a summary in whole days, of a table that is worked out and kept where it is."""
+        customers = int(fetch_row(days.agg(customers=days.count()))["customers"])
         attrs: dict[Hashable | None, Any] = {"time_unit": time_unit, "until": until.isoformat()}
-        return cls(in_units(kept, days_per(time_unit)), attrs, customers, kept)
+        return cls(in_units(days, days_per(time_unit)), attrs, customers, days)
 
     @property
     def time_unit(self) -> str:

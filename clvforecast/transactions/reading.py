@@ -38,6 +38,7 @@ def read_orders(
     refunds: Refunds = "net",
     duplicates: Duplicates = "keep",
     partial: bool = False,
+    memory_limit: str | None = None,
 ) -> Transactions:
     r"""Read an order log from anywhere and check every row.
 
@@ -80,6 +81,10 @@ def read_orders(
     partial : bool
         The log is a part of a longer one, such as the new orders of a day, and may be refunds
         alone: what they refund is elsewhere. For `update_state`.
+    memory_limit : str, optional
+        How much memory the engine may use for files, frames and ``duckdb://`` databases, such as
+        "4GB"; what does not fit goes to the temporary folder (``TMPDIR``). None is DuckDB's own
+        limit, 80% of the machine's memory.
 
     Returns
     -------
@@ -125,16 +130,19 @@ def read_orders(
         customer, date, amount, order, (segments,) if isinstance(segments, str) else tuple(segments)
     )
     stated = None if until is None else as_day(until, "until")
-    opened = open_source(source, columns, table=table, separator=separator)
+    opened = open_source(
+        source, columns, table=table, separator=separator, memory_limit=memory_limit
+    )
     rules = Rules(
         columns, stated, date_format, tz, decimal, thousands, refunds, duplicates, partial
     )
-    checked, quality = clean(opened, rules)
+    cleaned = clean(opened, rules)
     return Transactions(
-        table=checked,
-        quality=quality,
-        until=stated or quality.last_day,
+        table=cleaned.orders,
+        quality=cleaned.quality,
+        until=stated or cleaned.quality.last_day,
         segments=columns.segments,
         refunds=refunds,
         has_order=order is not None,
+        customers=cleaned.customers,
     )

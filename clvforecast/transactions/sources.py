@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clvforecast.errors import DataError, require, suggest
 from clvforecast.transactions import csv_files, databases
-from clvforecast.transactions.engine import calling_engine
+from clvforecast.transactions.engine import calling_engine, embedded, limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,7 +116,9 @@ class Source:
     loose : bool
         Values need not have their column's type (SQLite).
     in_process : bool
-        The engine runs in this process and may keep the cleaned table; a server is only asked.
+        The engine runs in this process and may hold tables of ours; a server is only asked.
+    keeps_orders : bool
+        The engine keeps the cleaned orders; otherwise the source is read whenever it is needed.
     release : callable
         Frees what was loaded, once the cleaned table is kept.
     """
@@ -125,11 +127,17 @@ class Source:
     label: str
     loose: bool = False
     in_process: bool = False
+    keeps_orders: bool = False
     release: Callable[[], object] = lambda: None
 
 
 def open_source(
-    source: Any, columns: Columns, *, table: str | None = None, separator: str | None = None
+    source: Any,
+    columns: Columns,
+    *,
+    table: str | None = None,
+    separator: str | None = None,
+    memory_limit: str | None = None,
 ) -> Source:
     """Open any source of orders.
 
@@ -145,10 +153,11 @@ def open_source(
         raise DataError(f"The path of the orders is empty. {_ACCEPTED}")
     if is_url:
         found, label = databases.open_table(source, table)
-        return _from_ibis(found, columns, label, ours=True)
+        return _from_ibis(found, columns, label, ours=True, memory_limit=memory_limit)
     if isinstance(source, str | Path):
-        return _open_path(Path(source).expanduser(), columns, separator)
-    return _open_object(source, columns)
+        connection = embedded(memory_limit)
+        return _open_path(Path(source).expanduser(), columns, separator, connection)
+    return _open_object(source, columns, memory_limit)
 
 
 def _select(table: ibis.Table, columns: Columns, label: str) -> ibis.Table:
@@ -161,24 +170,18 @@ def _select(table: ibis.Table, columns: Columns, label: str) -> ibis.Table:
     return table.select(**{new: table[old] for new, old in columns.canonical.items()})
 
 
-def _embedded() -> Any:
-    """Open a DuckDB of our own: no setting of it reaches the caller's."""
-    import tempfile
-
-    import ibis
-
-    connection = ibis.duckdb.connect()
-    # What does not fit in memory goes to the system's temporary folder, not to the working one.
-    connection.con.execute(f"SET temp_directory = '{tempfile.gettempdir().replace(chr(39), '')}'")
-    return connection
-
-
 def _loaded(connection: Any, table: ibis.Table, label: str, release: str) -> Source:
     """Describe orders that were loaded into a DuckDB of our own."""
-    return Source(table, label, in_process=True, release=lambda: connection.con.execute(release))
+    return Source(
+        table,
+        label,
+        in_process=True,
+        keeps_orders=True,
+        release=lambda: connection.con.execute(release),
+    )
 
 
-def _open_path(path: Path, columns: Columns, separator: str | None) -> Source:
+def _open_path(path: Path, columns: Columns, separator: str | None, connection: Any) -> Source:
     text = str(path)
     label = repr(path.name)
     if path.is_dir():
@@ -194,54 +197,78 @@ def _open_path(path: Path, columns: Columns, separator: str | None) -> Source:
     kinds = {csv_files.kind_of(file) for file in files}
     if len(kinds) > 1:
         raise DataError(f"{text!r} matches CSV and Parquet files. Name one kind.")
-    connection = _embedded()
     if kinds == {"parquet"}:
         with calling_engine(f"{label} could not be read"):
             table = connection.read_parquet([str(file) for file in files], union_by_name=True)
-        return Source(_select(table, columns, label), label)
+        return Source(_select(table, columns, label), label, in_process=True)
     with calling_engine(f"{label} could not be read"):
         csv_files.load(connection, files, columns.canonical, columns.check, separator)
         return _loaded(connection, connection.table("orders"), label, "DROP TABLE orders")
 
 
-def _open_object(source: Any, columns: Columns) -> Source:
+def _open_object(source: Any, columns: Columns, memory_limit: str | None) -> Source:
     """Open an object of another library, told by the module of its class: none is imported."""
     library = type(source).__module__.partition(".")[0]
     kind = type(source).__name__
     if library == "pandas" and kind == "DataFrame":
-        return _from_pandas(source, columns)
+        return _from_pandas(source, columns, embedded(memory_limit))
     if library == "polars" and kind in {"DataFrame", "LazyFrame"}:
-        return _from_polars(source, columns)
+        return _from_polars(source, columns, embedded(memory_limit))
     if library == "pyarrow" and kind == "Table":
         columns.check(source.column_names, "The table")
-        return _from_arrow(source.select(columns.names), columns, "The table")
+        return _from_arrow(
+            source.select(columns.names), columns, "The table", embedded(memory_limit)
+        )
     if library in {"duckdb", "_duckdb"} and kind == "DuckDBPyRelation":
-        return _from_relation(source, columns)
+        return _from_relation(source, columns, embedded(memory_limit))
     if library == "pyspark" and kind == "DataFrame":
+        _refuse_limit(memory_limit)
         return _from_spark(source, columns)
     if library == "ibis":
         import ibis
 
         if isinstance(source, ibis.Table):
-            return _from_ibis(source, columns, "The Ibis table")
+            return _from_ibis(source, columns, "The Ibis table", memory_limit=memory_limit)
     raise DataError(f"Orders cannot be read from {type(source).__qualname__!r}. {_ACCEPTED}")
 
 
-def _from_ibis(table: ibis.Table, columns: Columns, label: str, *, ours: bool = False) -> Source:
+def _from_ibis(
+    table: ibis.Table,
+    columns: Columns,
+    label: str,
+    *,
+    ours: bool = False,
+    memory_limit: str | None = None,
+) -> Source:
     """Open an Ibis table; `ours` if its connection is not the caller's."""
     with calling_engine(f"{label} cannot be read"):
         engine = table.get_backend().name
+    if ours and engine == "duckdb":
+        limit(table.get_backend(), memory_limit)
+    else:
+        _refuse_limit(memory_limit)
     loose = engine == "sqlite"
     # SQLite cannot parse an expression as deep as the whole way from text to summary.
+    in_process = loose or (ours and engine == "duckdb")
     return Source(
         _select(table, columns, label),
         label,
         loose=loose,
-        in_process=loose or (ours and engine == "duckdb"),
+        in_process=in_process,
+        keeps_orders=in_process,
     )
 
 
-def _from_pandas(frame: Any, columns: Columns) -> Source:
+def _refuse_limit(memory_limit: str | None) -> None:
+    if memory_limit is not None:
+        raise DataError(
+            f"memory_limit={memory_limit!r} limits the DuckDB that this package runs for files, "
+            "frames and duckdb:// databases; these orders are in an engine of their own. Set its "
+            "memory there, and leave memory_limit= out."
+        )
+
+
+def _from_pandas(frame: Any, columns: Columns, connection: Any) -> Source:
     import pyarrow as pa
 
     columns.check(list(frame.columns), "The DataFrame")
@@ -256,20 +283,20 @@ def _from_pandas(frame: Any, columns: Columns) -> Source:
                 f"({', '.join(kinds)}). Convert it to one kind, such as text with "
                 f"orders[{name!r}].astype(str)."
             ) from error
-    return _from_arrow(pa.table(arrays), columns, "The DataFrame")
+    return _from_arrow(pa.table(arrays), columns, "The DataFrame", connection)
 
 
-def _from_polars(frame: Any, columns: Columns) -> Source:
+def _from_polars(frame: Any, columns: Columns, connection: Any) -> Source:
     lazy = type(frame).__name__ == "LazyFrame"
     with calling_engine("The Polars frame could not be read"):
         available = frame.collect_schema().names() if lazy else frame.columns
         columns.check(available, "The DataFrame")
         chosen = frame.select(columns.names)
         table = (chosen.collect() if lazy else chosen).to_arrow()
-    return _from_arrow(table, columns, "The DataFrame")
+    return _from_arrow(table, columns, "The DataFrame", connection)
 
 
-def _from_arrow(table: pa.Table, columns: Columns, label: str) -> Source:
+def _from_arrow(table: pa.Table, columns: Columns, label: str, connection: Any) -> Source:
     import pyarrow as pa
 
     for position, field in enumerate(table.schema):
@@ -280,19 +307,17 @@ def _from_arrow(table: pa.Table, columns: Columns, label: str) -> Source:
             plain = pa.string()
         if plain != field.type:
             table = table.set_column(position, field.name, table.column(position).cast(plain))
-    connection = _embedded()
     with calling_engine(f"{label} could not be read"):
         connection.con.register("orders", table)
         chosen = _select(connection.table("orders"), columns, label)
         return _loaded(connection, chosen, label, "DROP VIEW orders")
 
 
-def _from_relation(relation: Any, columns: Columns) -> Source:
+def _from_relation(relation: Any, columns: Columns, connection: Any) -> Source:
     """Stream a DuckDB relation: it belongs to a connection that it does not give away."""
     label = "The DuckDB relation"
     columns.check(relation.columns, label)
     chosen = ", ".join('"' + name.replace('"', '""') + '"' for name in columns.names)
-    connection = _embedded()
     with calling_engine(f"{label} could not be read"):
         batches = relation.project(chosen).to_arrow_reader()
         connection.con.register("batches", batches)

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 _ROUNDING: Final = 1e-9
+_LARGE: Final = 1.5 * 2**43
 
 
 def by_day(
@@ -51,8 +52,11 @@ def by_day(
     *,
     has_order: bool,
     until: dt.date | None = None,
+    has_refunds: bool = True,
 ) -> ibis.Table:
     """Group orders into days.
+
+    Without refunds every day is a purchase day, and knowing it spares the engine half the work.
 
     Returns
     -------
@@ -67,6 +71,9 @@ def by_day(
         orders = orders.filter(orders.date <= ibis.literal(until))
     if has_order:  # an order log by line: an order is the sum of its lines
         orders = orders.group_by(*keys, "date", "order").agg(amount=_.amount.sum())
+    if not has_refunds:
+        days = orders.group_by(*keys, "date").agg(amount=_.amount.sum(), orders=_.count())
+        return days.mutate(refunds=ibis.literal(0, "int64"), is_purchase=ibis.literal(True))
     days = orders.group_by(*keys, "date").agg(
         amount=_.amount.sum(),
         orders=_.count(where=_.amount >= 0),
@@ -77,45 +84,99 @@ def by_day(
     return days.mutate(is_purchase=(days.orders > 0) & left).drop("_bought")
 
 
-def by_customer(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+def by_customer(
+    days: ibis.Table, keys: Sequence[str], *, account: bool = False, has_refunds: bool = True
+) -> ibis.Table:
     """Group days into customers, those without a purchase included.
 
     Returns
     -------
     ibis.Table
-        The keys; `first_day` and `last_day` of any order; `first_order` and `last_order` of a
-        purchase (NULL without one); `purchase_days`; `orders` (on purchase days); `gross` (their
-        net amounts); `repeat_amount` (without the first day's); `refunded` (later refunds,
-        positive); `cancelled_days`; `early_refunds` (days of refunds before the first purchase).
+        The keys; `first_order` and `last_order` of a purchase (NULL without one); `purchase_days`;
+        `orders` (on purchase days); `gross` (their net amounts); `repeat_amount` (without the first
+        day's); `refunded` (later refunds, positive).
+
+        With `account` also what `Quality` counts: `first_day` and `last_day` of any order;
+        `shared_days` (of several orders); `cancelled_days`; `early_refunds` (days of refunds before
+        the first purchase).
     """
     import ibis
 
+    if not has_refunds and days.get_backend().has_operation(ibis.expr.operations.ArgMin):
+        return _by_buyer(days, keys, account=account)
     # The first day of the customer beside each of its days: with it the spend of the repeat days
     # is a sum, not a difference that cancels, and one pass tells early refunds from later ones.
     bought_on = ibis.ifelse(days.is_purchase, days.date, ibis.null("date"))
     days = days.mutate(_first=bought_on.min().over(group_by=list(keys)))
     bought = days.is_purchase
     later = days._first.notnull() & (days.date > days._first)
-    return days.group_by(*keys).agg(
-        first_day=days.date.min(),
-        last_day=days.date.max(),
-        first_order=days._first.min(),
-        last_order=days.date.max(where=bought),
-        purchase_days=days.count(where=bought),
-        orders=_total(days.orders, bought).cast("int64"),
-        gross=_total(days.amount, bought),
-        repeat_amount=_total(days.amount, bought & later),
-        refunded=_total(-days.amount, ~bought & later & (days.amount < 0)),
-        cancelled_days=days.count(where=~bought & (days.orders > 0)),
-        early_refunds=days.count(where=~bought & days._first.notnull() & ~later),
+    columns = {
+        "first_order": days._first.min(),
+        "last_order": days.date.max(where=bought),
+        "purchase_days": days.count(where=bought),
+        "orders": _total(days.orders, bought).cast("int64"),
+        "gross": _total(days.amount, bought),
+        "repeat_amount": _total(days.amount, bought & later),
+        "refunded": _total(-days.amount, ~bought & later & (days.amount < 0)),
+    }
+    if account:
+        columns |= {
+            "first_day": days.date.min(),
+            "last_day": days.date.max(),
+            "shared_days": days.count(where=days.orders + days.refunds > 1),
+            "cancelled_days": days.count(where=~bought & (days.orders > 0)),
+            "early_refunds": days.count(where=~bought & days._first.notnull() & ~later),
+        }
+    return days.group_by(*keys).agg(**columns)
+
+
+def _by_buyer(days: ibis.Table, keys: Sequence[str], *, account: bool) -> ibis.Table:
+    """Group days into customers where no order is a refund, without a window over their days.
+
+    What is left without the first day is a difference here. Amounts are split for it: coarse parts
+    add up, and cancel, without rounding; the rounding of the fine ones is far below any amount.
+    """
+    import ibis
+
+    coarse = _coarse(days.amount)
+    buyers = days.group_by(*keys).agg(
+        first_order=days.date.min(),
+        last_order=days.date.max(),
+        purchase_days=days.count(),
+        orders=days.orders.sum().cast("int64"),
+        _coarse=coarse.sum(),
+        _fine=(days.amount - coarse).sum(),
+        _first=days.amount.argmin(days.date),
+        shared_days=days.count(where=days.orders > 1),
+    )
+    first_coarse = _coarse(buyers._first)
+    first_fine = buyers._first - first_coarse
+    buyers = buyers.mutate(
+        gross=buyers._coarse + buyers._fine,
+        repeat_amount=(buyers._coarse - first_coarse) + (buyers._fine - first_fine),
+        refunded=0.0,
+    ).drop("_coarse", "_fine", "_first")
+    if not account:
+        return buyers.drop("shared_days")
+    nothing = ibis.literal(0, "int64")
+    return buyers.mutate(
+        first_day=buyers.first_order,
+        last_day=buyers.last_order,
+        cancelled_days=nothing,
+        early_refunds=nothing,
     )
 
 
-def rfm_days(days: ibis.Table, end: dt.date) -> ibis.Table:
-    """Express the RFM summary at the day `end`, times in whole days."""
+def _coarse(amount: Any) -> Any:
+    """Round an amount to a multiple of 2**-9, as adding a large number does."""
+    return amount + _LARGE - _LARGE
+
+
+def rfm_days(customers: ibis.Table, end: dt.date) -> ibis.Table:
+    """Express the RFM summary of `by_customer` at the day `end`, times in whole days."""
     import ibis
 
-    bought = _with_purchase(by_customer(days, ["customer_id"]))
+    bought = _with_purchase(customers)
     first, repeats = bought.first_order, bought.purchase_days - 1
     # The difference of dates, not of timestamps: no zone and no clock change can shift it.
     return bought.select(
@@ -158,9 +219,9 @@ def holdout(days: ibis.Table, cutoff: dt.date) -> ibis.Table:
     )
 
 
-def activity(days: ibis.Table, keys: Sequence[str]) -> ibis.Table:
+def activity(customers: ibis.Table, keys: Sequence[str]) -> ibis.Table:
     """Express each customer's orders, purchase days, net revenue, first and last order."""
-    bought = _with_purchase(by_customer(days, keys))
+    bought = _with_purchase(customers)
     revenue = bought.gross * _remaining_share(bought.refunded, bought.gross)
     return bought.mutate(revenue=revenue).select(
         *keys, "orders", "purchase_days", "revenue", "first_order", "last_order"

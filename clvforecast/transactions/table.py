@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from clvforecast.errors import DataError, suggest
-from clvforecast.transactions.engine import fetch_frame
+from clvforecast.transactions.engine import fetch_frame, keep_while_used
 from clvforecast.transactions.lazy import LazySummary
 from clvforecast.transactions.summary import (
     activity,
+    by_customer,
     by_day,
     daily_totals,
     first_segments,
@@ -91,6 +92,9 @@ class Transactions:
         How refunds were treated.
     has_order : bool
         Whether `table` has an ``order`` column.
+    customers : ibis.Table, optional
+        What `clvforecast.transactions.summary.by_customer` makes of the whole table, if it is
+        worked out already.
     """
 
     table: ibis.Table
@@ -99,6 +103,7 @@ class Transactions:
     segments: tuple[str, ...] = ()
     refunds: str = "net"
     has_order: bool = False
+    customers: ibis.Table | None = None
 
     def __repr__(self) -> str:
         """Say how much there is, and of when."""
@@ -166,13 +171,15 @@ class Transactions:
         """
         length = days_per(check_time_unit(time_unit))
         end = self._end(until)
-        in_days = rfm_days(self._days(end), end)
+        customers = self._customers(end)
+        days = rfm_days(customers, end)
         if lazy:
-            summary = LazySummary.of(in_days, time_unit, end)
+            kept = days if customers is self.customers else keep_while_used(days)
+            summary = LazySummary.of(kept, time_unit, end)
             if not summary.customers:
                 raise self._nobody_by(end)
             return summary
-        rfm = fetch_frame(in_units(in_days, length), _CUSTOMER)
+        rfm = fetch_frame(in_units(days, length), _CUSTOMER)
         if rfm.empty:
             raise self._nobody_by(end)
         rfm.attrs = {"time_unit": time_unit, "until": end.isoformat()}
@@ -281,8 +288,8 @@ class Transactions:
         end = self._end(until)
         orders, inside = self._with_segments(by)
         keys = [*inside, *_CUSTOMER]
-        days = by_day(orders, keys, has_order=self.has_order, until=end)
-        frame = fetch_frame(activity(days, keys), keys)
+        customers = self._by_customer(orders, keys, end) if inside else self._customers(end)
+        frame = fetch_frame(activity(customers, keys), keys)
         if frame.empty:
             raise self._nobody_by(end)
         frame.index = frame.index.set_names([inside.get(key, key) for key in keys])
@@ -446,8 +453,30 @@ class Transactions:
     def _end(self, until: str | dt.date | None) -> dt.date:
         return self.until if until is None else as_day(until, "until")
 
+    def _customers(self, end: dt.date) -> ibis.Table:
+        if self.customers is not None and end >= self.quality.last_day:
+            return self.customers
+        return self._by_customer(self.table, _CUSTOMER, end)
+
+    def _by_customer(self, orders: ibis.Table, keys: Sequence[str], end: dt.date) -> ibis.Table:
+        days = self._by_day(orders, keys, end)
+        return by_customer(days, keys, has_refunds=self._has_refunds)
+
     def _days(self, end: dt.date) -> ibis.Table:
-        return by_day(self.table, _CUSTOMER, has_order=self.has_order, until=end)
+        return self._by_day(self.table, _CUSTOMER, end)
+
+    def _by_day(self, orders: ibis.Table, keys: Sequence[str], end: dt.date) -> ibis.Table:
+        return by_day(
+            orders,
+            keys,
+            has_order=self.has_order,
+            until=end,
+            has_refunds=self._has_refunds,
+        )
+
+    @property
+    def _has_refunds(self) -> bool:
+        return bool(self.quality.noted["refund_rows"])
 
     def _nobody_by(self, end: dt.date) -> DataError:
         return DataError(

