@@ -130,10 +130,18 @@ def fit(
 def forecast(
     orders: OrderOptions, models: FitOptions, value: ForecastOptions, target: Output = None
 ) -> None:
-    """Forecast what each customer will buy, spend and be worth."""
+    """Forecast what each customer will buy, spend and be worth.
+
+    Into a Parquet file the forecast goes straight from the engine that has the orders: for more
+    customers than fit in memory.
+    """
     output.check_target(target, output.TABLES, source=orders.source)
     _check_posterior(models, posterior=value.posterior)
-    fits, rfm = _fit(*_open(orders, models, value), models)
+    log, kept = _open(orders, models, value)
+    if target and target.suffix.lower() == ".parquet" and not value.posterior:
+        _forecast_lazily(log, kept, models, value, target)
+        return
+    fits, rfm = _fit(log, kept, models)
     table = _forecast(fits, rfm, value, posterior=fits.posterior() if value.posterior else None)
     if console.on_terminal():
         report.show_forecast(table, fits, level=value.level, posterior=value.posterior)
@@ -308,14 +316,33 @@ def _open(
 
 def _fit(log: "Transactions", kept: Fits | None, models: FitOptions) -> "tuple[Fits, pd.DataFrame]":
     """Summarise the orders; fit the models, unless there are fits."""
-    unit = models.time_unit or (kept and kept.purchases.time_unit) or DEFAULT_UNIT
-    rfm = _summarize(log, unit)
-    if kept:
-        return kept, rfm
+    rfm = _summarize(log, models.unit(kept))
+    return kept or _fit_and_save(rfm, models), rfm
+
+
+def _fit_and_save(rfm: "pd.DataFrame | clv.LazySummary", models: FitOptions) -> Fits:
     fits = fit_models(rfm, ridge=models.ridge)
     if models.save:
         save_fits(fits, models.save)
-    return fits, rfm
+    return fits
+
+
+def _forecast_lazily(
+    log: "Transactions",
+    kept: Fits | None,
+    models: FitOptions,
+    value: ForecastOptions,
+    target: Path,
+) -> None:
+    """Forecast without a customer passing through here."""
+    with console.progress("Summarising the customers"):
+        rfm = log.summarize(time_unit=models.unit(kept), lazy=True)
+    fits = kept or _fit_and_save(rfm, models)
+    with console.progress("Forecasting"):
+        table = clv.forecast(fits.purchases, fits.spend, rfm, **value.terms())
+        output.write_lazily(table, target)
+    if console.on_terminal():
+        report.show_forecast(table, fits, level=value.level, posterior=False)
 
 
 def _check_posterior(models: FitOptions, *, posterior: bool) -> None:

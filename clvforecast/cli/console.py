@@ -26,13 +26,19 @@ __all__ = [
     "say",
     "show_lines",
     "show_table",
+    "show_text",
+    "watched",
 ]
 
 _ROWS_SHOWN: Final = 10
 _LONGEST_CELL: Final = 24
+_WIDEST_TEXT: Final = 100
 _LONGEST_HEADING: Final = 11
 _ARGUMENTS: Final = {
     "annual_discount_rate": "--discount-rate",
+    "cutoffs": "--cutoff",
+    "metrics": "--metric",
+    "n": "--origins",
     "segments": "--by",
 } | {
     name: "--" + name.replace("_", "-")
@@ -49,11 +55,12 @@ _ARGUMENTS: Final = {
             "ridge",
             "separator",
         ),
-        *("dialect", "new_customers", "repeated", "seed", "simulations", "timeout"),
-        *("table", "thousands", "time_unit", "tz", "until"),
+        *("cutoff", "dialect", "new_customers", "repeated", "replicates", "seed", "simulations"),
+        *("table", "thousands", "time_unit", "timeout", "tz", "until", "workers"),
     )
 }
 _ARGUMENT: Final = re.compile(rf"(?<![\w.'\"/-])({'|'.join(_ARGUMENTS)})=(?=(\S?))")
+_LEADING: Final = re.compile(rf"^({'|'.join(_ARGUMENTS)})(?=: )")
 _CODE: Final = re.compile(rf"`({'|'.join(_ARGUMENTS)})`")
 
 
@@ -70,7 +77,9 @@ def in_options(message: str) -> str:
         has_value = match[2] and match[2] not in ",.;:)"
         return _ARGUMENTS[match[1]] + ("=" if has_value else "")
 
-    return _CODE.sub(lambda match: _ARGUMENTS[match[1]], _ARGUMENT.sub(option, message))
+    for pattern in (_CODE, _LEADING):
+        message = pattern.sub(lambda match: _ARGUMENTS[match[1]], message)
+    return _ARGUMENT.sub(option, message)
 
 
 def printable(text: str) -> str:
@@ -111,6 +120,11 @@ def progress(doing: str) -> Iterator[None]:
     interrupts.check()
 
 
+def watched() -> bool:
+    """Whether a person sees stderr, so that a progress bar is worth drawing."""
+    return _stderr().is_terminal
+
+
 def on_terminal() -> bool:
     """Whether a person reads stdout."""
     return sys.stdout.isatty()
@@ -119,6 +133,27 @@ def on_terminal() -> bool:
 def show_lines(text: str) -> None:
     """Write text to the terminal, folding long lines between words."""
     _stdout().print(text, markup=False, highlight=False, emoji=False)
+
+
+def show_text(text: str, *, label: str = "", first: int = 0, others: int = 0) -> None:
+    """Write a paragraph to the terminal, indented, and no wider than can be read.
+
+    Parameters
+    ----------
+    text : str
+    label : str
+        What it is about, to stand out in front of it.
+    first, others : int
+        Blanks before the first line and before those that continue it, which are not fewer.
+    """
+    from rich.text import Text
+
+    console = _stdout()
+    paragraph = Text.assemble((printable(label), "bold"), label and ": ", printable(text))
+    lines = paragraph.wrap(console, max(min(console.width, _WIDEST_TEXT) - others, 1))
+    for number, line in enumerate(lines):
+        line.rstrip()
+        console.print(Text(" " * (others if number else first)) + line, soft_wrap=True)
 
 
 def show_table(

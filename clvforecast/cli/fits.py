@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvforecast.fitting import Fit, ParameterDraws
+    from clvforecast.transactions import LazySummary
 
 __all__ = ["Fits", "fit_models", "read_fits", "save_fits"]
 
@@ -46,7 +47,7 @@ class Fits:
             return self.purchases.posterior(), self.spend.posterior()
 
 
-def fit_models(rfm: pd.DataFrame, *, ridge: float | None) -> Fits:
+def fit_models(rfm: pd.DataFrame | LazySummary, *, ridge: float | None) -> Fits:
     """Fit both models to a summary."""
     import clvforecast as clv
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clvforecast.cli import console
+from clvforecast.cli.fits import DEFAULT_UNIT
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvforecast.cli.fits import Fits
     from clvforecast.fitting import Fit
     from clvforecast.historical import HistoricalCLV
     from clvforecast.models import PurchaseModel, SpendModel
@@ -26,6 +28,7 @@ __all__ = [
     "ForecastOptions",
     "HistoricalOptions",
     "IntervalOptions",
+    "Json",
     "Margin",
     "OrderOptions",
     "Output",
@@ -40,6 +43,7 @@ __all__ = [
     "TimeUnit",
     "Unit",
     "ValueOptions",
+    "check_json",
 ]
 
 
@@ -154,6 +158,15 @@ class OrderOptions:
     duplicates: Annotated[
         Duplicates, _option(panel=_ORDERS, text="Rows that repeat another one exactly.")
     ] = Duplicates.keep
+    memory_limit: Annotated[
+        str | None,
+        _option(
+            panel=_ORDERS,
+            metavar="SIZE",
+            text="Memory the engine may use, such as 4GB; the rest goes to the temporary folder. "
+            "Default: 80% of the machine's.",
+        ),
+    ] = None
 
     def read(self, *, segments: Sequence[str] = (), partial: bool = False) -> "Transactions":
         """Read and check the orders."""
@@ -176,6 +189,7 @@ class OrderOptions:
             refunds=self.refunds.value,
             duplicates=self.duplicates.value,
             partial=partial,
+            memory_limit=self.memory_limit,
         )
 
 
@@ -227,6 +241,11 @@ class FitOptions:
             raise typer.BadParameter(
                 f"{other} is for fitting, and --model brings fits. Leave one out."
             )
+
+    def unit(self, kept: "Fits | None") -> str:
+        """The unit that is asked for, that of the fits there are, or weeks."""
+        fitted = kept.purchases.time_unit if kept else None
+        return str(self.time_unit or fitted or DEFAULT_UNIT)
 
 
 Margin = Annotated[
@@ -390,6 +409,14 @@ Output = Annotated[
         text="Write the table here instead: CSV, Parquet or JSON by the ending.",
     ),
 ]
+Json = Annotated[
+    bool,
+    _option(
+        "--json",
+        panel=_OUTPUT,
+        text="Print all of it as one JSON object, on a terminal, too; null is no finite number.",
+    ),
+]
 Picture = Annotated[
     Path | None,
     _option(
@@ -407,3 +434,11 @@ PictureOutput = Annotated[
         text="Where to draw it: PNG, SVG or PDF by the ending.",
     ),
 ]
+
+
+def check_json(as_json: bool, target: Path | None) -> None:
+    """Refuse two results for one run: one of them would be lost unseen."""
+    if as_json and target is not None:
+        raise typer.BadParameter(
+            "--json prints to stdout, and -o writes the table to a file. Leave one out."
+        )

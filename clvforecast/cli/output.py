@@ -9,7 +9,8 @@ import math
 import os
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from clvforecast.cli import interrupts
 from clvforecast.cli.console import say
@@ -17,18 +18,23 @@ from clvforecast.errors import DataError
 from clvforecast.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sized
     from pathlib import Path
 
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from clvforecast.transactions import LazyTable
 
 __all__ = [
     "FITS",
     "PICTURES",
     "TABLES",
     "check_target",
+    "pipe_json",
     "pipe_table",
+    "records",
+    "write_lazily",
     "write_picture",
     "write_table",
     "write_text",
@@ -78,6 +84,18 @@ def write_table(table: pd.DataFrame, target: Path) -> None:
         else:
             with temporary.open("wb") as file:
                 (_write_csv if ending == ".csv" else _write_json)(table, file)
+    _say_rows(table, target)
+
+
+def write_lazily(table: LazyTable, target: Path) -> None:
+    """Let the engine of a table write it to a Parquet file, sorted by customer, and say so."""
+    in_order = replace(table, table=table.table.order_by(_CUSTOMER))
+    with _writing(target) as temporary:
+        in_order.to_parquet(temporary)
+    _say_rows(table, target)
+
+
+def _say_rows(table: Sized, target: Path) -> None:
     say("", f"wrote {target} ({len(table):,} row{'' if len(table) == 1 else 's'})")
 
 
@@ -98,15 +116,34 @@ def write_picture(figure: Figure, target: Path) -> None:
 
 def pipe_table(table: pd.DataFrame) -> None:
     """Write a table to stdout as CSV. A reader who has seen enough is no error."""
+    with _piping("table") as stdout:
+        _write_csv(table, stdout)
+
+
+def pipe_json(document: Mapping[str, Any]) -> None:
+    """Write one JSON object to stdout; its numbers must be finite."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    with _piping("document") as stdout:
+        stdout.write(f"{text}\n".encode())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the rows as JSON knows values: no date, and no number that is not finite."""
+    plain = [_plain(table[name]) for name in table.columns]
+    return [dict(zip(table.columns, row, strict=True)) for row in zip(*plain, strict=True)]
+
+
+@contextmanager
+def _piping(noun: str) -> Iterator[IO[bytes]]:
     try:
         sys.stdout.flush()
-        _write_csv(table, sys.stdout.buffer)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except OSError as error:
         # Nothing more goes out, not even what Python flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno != errno.EPIPE:
-            raise DataError(f"Cannot write the table to stdout: {error.strerror}.") from error
+            raise DataError(f"Cannot write the {noun} to stdout: {error.strerror}.") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from clvforecast.cli.fits import Fits
     from clvforecast.comparison import Comparison
+    from clvforecast.forecasting import LazyForecast
     from clvforecast.historical import HistoricalCLV
     from clvforecast.portfolios import Portfolio
     from clvforecast.transactions import Quality
@@ -68,23 +69,25 @@ def show_fits(fits: Fits) -> None:
         console.show_lines("\n".join([*lines, ""]))
 
 
-def show_forecast(table: pd.DataFrame, fits: Fits, *, level: float | None, posterior: bool) -> None:
+def show_forecast(
+    table: pd.DataFrame | LazyForecast, fits: Fits, *, level: float | None, posterior: bool
+) -> None:
     """Show what all customers together are worth."""
-    known = table.attrs
+    known, total = table.attrs, _totals(table)
     days = known["horizon"] * days_per(known["time_unit"])
     rate, margin = known["annual_discount_rate"], known["margin"]
     terms = (
         f"discounted at {100 * rate:.4g}% a year" if rate else "not discounted",
         f"margin {margin:g}" if margin != 1 else "as revenue (margin 1)",
     )
-    worth = f"worth {format_number(float(table['clv'].sum()))} ({', '.join(terms)})."
+    worth = f"worth {format_number(total['clv'])} ({', '.join(terms)})."
     if math.isfinite(days):
-        purchases = format_amount(table["expected_purchases"].sum(), len(table))
+        purchases = format_amount(total["expected_purchases"], len(table))
         future = f"Next {format_days(days)}: {purchases} purchases expected, {worth}"
     else:
         future = f"Over {format_days(days)} they are {worth}"
     lines = [f"{len(table):,} customers observed until {known['until']}. {future}"]
-    certain = int((table["p_alive"] == 1).sum())
+    certain = int(total["certain"])
     if certain:
         lines.append(
             f"P(alive) = 1 for {certain:,}: {fits.purchases.model.name} gives it to everyone who "
@@ -97,6 +100,25 @@ def show_forecast(table: pd.DataFrame, fits: Fits, *, level: float | None, poste
             "no interval for all customers together."
         )
     console.show_lines("\n".join(lines))
+
+
+def _totals(table: pd.DataFrame | LazyForecast) -> dict[str, float]:
+    from clvforecast.forecasting import LazyForecast
+
+    if isinstance(table, LazyForecast):
+        of = table.table
+        totals = of.agg(
+            clv=of.clv.sum(),
+            expected_purchases=of.expected_purchases.sum(),
+            certain=of.count(where=of.p_alive == 1),
+        )
+        found: dict[str, float] = totals.to_pyarrow().to_pylist()[0]
+        return found
+    return {
+        "clv": float(table["clv"].sum()),
+        "expected_purchases": float(table["expected_purchases"].sum()),
+        "certain": int((table["p_alive"] == 1).sum()),
+    }
 
 
 def show_portfolio(portfolio: Portfolio, level: float) -> None:

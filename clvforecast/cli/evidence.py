@@ -1,0 +1,139 @@
+"""What `clv backtest` is asked for, and what it and `clv diagnose` say to a program."""
+
+# No postponed annotations here: typer reads them while the program runs.
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from clvforecast.cli import console, output
+from clvforecast.cli.fits import DEFAULT_UNIT
+from clvforecast.cli.options import Ridge, Unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvforecast.cli.fits import Fits
+    from clvforecast.evaluation import Backtest, Diagnosis
+    from clvforecast.transactions import Transactions
+
+__all__ = ["BacktestOptions", "diagnosed", "scores_document"]
+
+_PANEL: Final = "Backtest"
+_TERMS: Final = ("time_unit", "horizon_days", "level", "replicates")
+
+
+def _option(*names: str, text: str, **how: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=_PANEL, **how)
+
+
+@dataclass(frozen=True)
+class BacktestOptions:
+    """When forecasts would have been made, how far ahead, and how they are judged."""
+
+    horizon: Annotated[
+        str, _option(metavar="DURATION", text="How far ahead each forecast is: 26W, 6M or 90D.")
+    ] = "26W"
+    cutoff: Annotated[
+        list[str] | None,
+        _option(
+            metavar="YYYY-MM-DD",
+            text="Forecast from what was known on this day; may be given again.",
+        ),
+    ] = None
+    origins: Annotated[
+        int | None,
+        _option(
+            metavar="NUMBER",
+            text="Instead of --cutoff: how many days, equally spaced, the last one a horizon "
+            "before the end. Default: 3.",
+        ),
+    ] = None
+    level: Annotated[
+        float, _option(metavar="PROBABILITY", text="Probability of the predictive intervals.")
+    ] = 0.90
+    metric: Annotated[
+        list[str] | None,
+        _option(
+            metavar="NAME",
+            text="bias, mae, rmse, log_score, crps, coverage, width, interval_score, gini, "
+            "top_decile, decile_error or spearman; may be given again. Default: all.",
+        ),
+    ] = None
+    replicates: Annotated[
+        int, _option(metavar="NUMBER", text="Bootstrap replicates for the standard errors.")
+    ] = 200
+    workers: Annotated[
+        int | None,
+        _option(metavar="NUMBER", text="In how many processes to work. Default: one."),
+    ] = None
+    seed: Annotated[int, _option(metavar="NUMBER", text="Seed of the random numbers.")] = 0
+    time_unit: Unit = None
+    ridge: Ridge = None
+
+    def __post_init__(self) -> None:
+        if self.cutoff and self.origins is not None:
+            raise typer.BadParameter("--origins chooses the days that --cutoff names. Leave one out.")
+
+    def check(self) -> None:
+        """Raise now what the backtest would raise after the orders are read."""
+        from clvforecast.evaluation.plans import Plan
+        from clvforecast.metrics.checks import checked_count
+        from clvforecast.transactions.table import as_day
+
+        Plan.checked(None, baselines=True, **self._judging())
+        for day in self.cutoff or ():
+            as_day(day, "cutoffs")
+        for name, count in (("n", self.origins), ("workers", self.workers)):
+            if count is not None:
+                checked_count(count, name, 1)
+
+    def work_out(self, log: "Transactions") -> "Backtest":
+        """Hold the forecasts against what came, with a progress bar if somebody is watching."""
+        import clvforecast as clv
+
+        return clv.backtest(  # type: ignore[no-any-return]
+            log,
+            cutoffs=self.cutoff or None,
+            n=self.origins,
+            workers=self.workers,
+            progress=console.watched(),
+            **self._judging(),
+        )
+
+    def _judging(self) -> dict[str, Any]:
+        return {
+            "metrics": self.metric or None,
+            "horizon": self.horizon,
+            "time_unit": str(self.time_unit or DEFAULT_UNIT),
+            "level": self.level,
+            "ridge": self.ridge or 0.0,
+            "replicates": self.replicates,
+            "seed": self.seed,
+        }
+
+
+def scores_document(past: "Backtest") -> dict[str, Any]:
+    """Everything but the customers, of JSON's types."""
+    scored = past.table[["metric", "target"]].drop_duplicates()
+    return {
+        "customers": len(past.customers.index.unique("customer_id")),
+        "cutoffs": [str(day) for day in past.cutoffs],
+        **{name: getattr(past, name) for name in _TERMS},
+        "models": list(past.models),
+        "baselines": list(past.baselines),
+        "scores": output.records(past.table),
+        "differences": [
+            {"target": target, "metric": metric, **row}
+            for metric, target in scored.itertuples(index=False)
+            for row in output.records(past.differences(metric, target).reset_index())
+        ],
+    }
+
+
+def diagnosed(log: "Transactions", fits: "Fits", time_unit: str | None) -> "Diagnosis":
+    """Check what the models assume."""
+    import clvforecast as clv
+
+    with console.progress("Checking what the models assume"):
+        return clv.diagnose(log, fits.purchases, fits.spend, time_unit=time_unit)  # type: ignore[no-any-return]
