@@ -3,14 +3,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types format notebooks test-oldest bench bench-pymc constraints clean
+.PHONY: help demo test lint types format notebooks test-oldest bench bench-uncertainty bench-pymc constraints clean
 help:
 	@echo "make demo         forecast the CDNOW customers; tables and a picture in out/"
 	@echo "make test         lint, type-check and run every test"
 	@echo "make notebooks    execute the notebooks in place"
 	@echo "make test-oldest  the tests with pandas 2.2"
-	@echo "make bench        1,000,000 customers here and with lifetimes; posterior and bootstrap"
-	@echo "make bench-pymc   the posterior here and by PyMC-Marketing's NUTS (some minutes)"
+	@echo "make bench        every stage by number of orders, here and elsewhere (see benchmarks/)"
+	@echo "make bench-pymc   installs PyMC-Marketing for make bench, and runs its NUTS (minutes)"
 
 $(VENV)/pyvenv.cfg:
 	@echo "== creating $(VENV) with $(PYTHON)"
@@ -58,8 +58,19 @@ test-oldest:
 	@.venv-pandas2/bin/python -m pip install --quiet --disable-pip-version-check 'pandas==2.2.*'
 	@touch $@
 
+# On to 20 million customers: make bench BENCH_SIZES="10000 100000 1000000 5000000 10000000 100000000"
+BENCH_SIZES   ?= 10000 100000 1000000 5000000 10000000
+BENCH_REPEATS ?= 3
+BENCH_ARGS    ?=
+BENCH_PYMC     = $(if $(wildcard .venv-pymc/.pymc),--pymc-python .venv-pymc/bin/python)
+
 bench: $(VENV)/.installed-dev
-	@$(BIN)/python benchmarks/fit_and_score.py
+	@mkdir -p out
+	@$(BIN)/python benchmarks/run.py --orders $(BENCH_SIZES) --repeats $(BENCH_REPEATS) \
+	  --json out/benchmark.json --picture benchmarks/cost.png --readme benchmarks/README.md \
+	  $(BENCH_PYMC) $(BENCH_ARGS)
+
+bench-uncertainty: $(VENV)/.installed-dev
 	@$(BIN)/python benchmarks/uncertainty.py
 
 bench-pymc:
