@@ -160,6 +160,32 @@ def test_discounted_purchases_against_mpmath(t, x, T, rate):
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "x", "T", "rate"),
+    [
+        (BGNBD(r=0.5, alpha=1e-3, a=3.0, b=0.1), 200, 0.01, 1e-4),
+        (BGNBD(r=0.01, alpha=1.0, a=0.2, b=0.5), 1, 300.0, 1e-4),
+    ],
+)
+def test_discounted_purchases_of_decays_that_lie_far_apart(model, x, T, rate):
+    """The integral over time first: E[R / p exp(c / p) E_(R + 1)(c / p)], c = rate A."""
+    R, c, a, b = model.r + x, rate * (model.alpha + T), model.a, model.b + x
+
+    def integrand(logit):
+        p = 1 / (1 + mp.exp(-logit))
+        density = mp.exp(a * mp.log(p) + b * mp.log(1 - p) - mp.log(mp.beta(a, b)))
+        return density * R / p * mp.exp(c / p) * mp.expint(R + 1, c / p)
+
+    centre = math.log(a / b)
+    cuts = [centre + d for d in (-200, -60, -20, -5, -1, -0.3, 0, 0.3, 1, 5, 20)]
+    exact = float(mp.quad(integrand, cuts))
+    # Of few ages every one is worked out, of many an interpolation.
+    many = np.linspace(T, 3 * T, 200)
+    for ages in (T, many):
+        found = model.purchases_if_alive(math.inf, x, ages, rate=rate)
+        assert found.ravel()[0] == pytest.approx(exact, rel=1e-10)
+
+
 def test_discounting_is_monotone_and_vanishes_with_the_rate():
     x, t_x, T = np.array([0, 1, 9]), np.array([0, 5.0, 30.0]), np.array([38.0, 38.0, 38.0])
     plain = CDNOW.expected_purchases(52, x, t_x, T)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvforecast import BGNBD, MODELS, Fit, GammaGamma
+from clvforecast import BGNBD, MODELS, DataError, Fit, GammaGamma
 from clvforecast.fitting import fit as fit_model
 
 
@@ -66,6 +66,25 @@ def test_analytic_derivatives_agree_with_central_differences(model, rfm):
             scale = np.abs(hessian[i]).max()
             assert gradient[i] == pytest.approx(slope, rel=1e-6, abs=1e-6 * np.abs(gradient).max())
             assert hessian[i] == pytest.approx(curvature, rel=1e-6, abs=1e-6 * scale)
+
+
+def test_a_sample_of_the_customers_shortens_the_way_and_changes_nothing(model, rfm, monkeypatch):
+    straight = fit_model(model, rfm)
+    monkeypatch.setattr("clvforecast.fitting.cells._SAMPLE", 100)
+    sampled = fit_model(model, rfm)
+    assert sampled.parameters == pytest.approx(straight.parameters, rel=1e-10)
+    assert sampled.log_likelihood == pytest.approx(straight.log_likelihood, rel=1e-13)
+    assert sampled.information == pytest.approx(straight.information, rel=1e-8, abs=1e-6)
+
+
+def test_a_fault_far_down_the_summary_is_counted_and_named(model):
+    many = 40_000
+    columns = {"frequency": 1.0, "recency": 1.0, "T": 2.0, "monetary_value": 5.0}
+    rows = [np.full(many, columns[name]) for name in model.columns]
+    rows[0][[20_000, 39_000]] = 1.5
+    labels = pd.Index([f"C{i}" for i in range(many)])
+    with pytest.raises(DataError, match=r"2 of 40,000 customers .* whole .*\(first: 'C20000'\)"):
+        model.check(*rows, labels=labels)
 
 
 def test_the_fit_is_where_the_gradient_vanishes(model, rfm):

@@ -8,10 +8,13 @@ import pytest
 from scipy.special import exp1
 
 from clvforecast.numerics.arrays import distinct, distinct_rows, weighted_rows
-from clvforecast.numerics.interpolation import evaluate_smooth
+from clvforecast.numerics.blocks import blockwise
+from clvforecast.numerics.interpolation import evaluate_smooth, interpolations
 from clvforecast.numerics.optimise import Derivatives, minimise_positive
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
 from clvforecast.numerics.rising import RisingFactorials, log_rising
+from clvforecast.numerics.sums import ShiftedSums, dot, inverse_square
+from clvforecast.units import days_per
 
 SHAPES = [0.01, 0.3, 1.0, 2.5, 40.0, 1e3, 1e6]
 
@@ -99,6 +102,39 @@ def test_interpolation_evaluates_few_points_directly():
     assert np.array_equal(evaluate_smooth(np.sqrt, points), np.sqrt(points))
 
 
+def test_interpolation_of_a_function_with_zeros():
+    points = np.linspace(0.05, 200, 20_000)
+    values = evaluate_smooth(lambda at: (at - 1) / (at + 3) ** 2, points, relative=False)
+    assert values == pytest.approx((points - 1) / (points + 3) ** 2, abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("steepness", "sizes"),
+    [(0.2, [25]), (1.0, [25, 49]), (4.0, [25, 49, 97, 193]), (100.0, [25, 49, 97, 193, 400])],
+)
+def test_the_first_interpolation_that_resolves_is_exact(steepness, sizes):
+    """The steeper a law, the more nodes, and in the end all points."""
+    points = np.geomspace(0.5, 900.0, 400)
+
+    def laws(at):
+        ratio = (at / 40.0) ** steepness
+        return np.stack([1 / (1 + ratio), ratio / (1 + ratio)], axis=1)
+
+    tried = []
+    for between in interpolations(points):
+        tried.append(between.nodes.size)
+        assert points[0] <= between.nodes.min() <= between.nodes.max() <= points[-1]
+        if between.resolves(laws(between.nodes), 1e-12):
+            break
+    assert between(laws(between.nodes)) == pytest.approx(laws(points), abs=1e-11)
+    assert tried == sizes
+
+
+def test_a_dot_product_of_long_columns():
+    first, second = np.random.default_rng(0).normal(size=(2, 40_000))
+    assert dot(first, second) == pytest.approx(math.fsum(first * second), rel=1e-12)
+
+
 def test_distinct_rows_rebuild_the_columns():
     rng = np.random.default_rng(0)
     columns = [
@@ -155,6 +191,56 @@ def test_optimiser_finds_the_minimum_from_any_start():
         assert found.converged
         assert found.parameters == pytest.approx(target, rel=1e-8)
         assert found.hessian == pytest.approx(np.array([[2, 0.5], [0.5, 2]]), rel=1e-6)
+
+
+def test_distinct_times_are_those_of_sorting_whatever_their_unit():
+    days = np.random.default_rng(0).integers(-20, 4000, 40_000)
+    for unit in "DWMY":
+        values = days / days_per(unit)
+        levels, codes = distinct(values)
+        assert np.array_equal(levels, np.unique(values))
+        assert np.array_equal(levels[codes], values)
+
+
+def test_times_that_differ_in_their_last_digit_are_distinct():
+    values = np.arange(40_000) % 500 / 7
+    values[-1] = np.nextafter(values[0], 1.0)
+    levels, codes = distinct(values)
+    assert levels.size == 501
+    assert np.array_equal(levels[codes], values)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (40_000,), (200, 300)])
+def test_blockwise_is_the_function_of_it_all(shape):
+    values = np.random.default_rng(0).uniform(size=shape)
+    found = blockwise(lambda x, y, z: x * y + z, values, 3.0, values[..., :1] if shape else 1.0)
+    assert found.shape == shape
+    assert np.array_equal(found, values * 3.0 + (values[..., :1] if shape else 1.0))
+
+
+def test_shifted_sums_over_several_blocks():
+    values, weights = np.random.default_rng(0).uniform(size=(2, 40_000))
+    sums = ShiftedSums(values, weights, np.ones(40_000))(0.5, np.log, inverse_square)
+    expected = [
+        [w @ f(values + 0.5) for w in (weights, 1.0 + 0 * weights)]
+        for f in (np.log, lambda t: t**-2)
+    ]
+    assert sums == pytest.approx(np.array(expected), rel=1e-12)
+
+
+def test_a_parameter_that_runs_to_infinity_does_not_keep_the_others_from_their_minimum():
+    def function(p):
+        log = np.log(p[0] / 3)
+        return Derivatives(
+            float(log**2 + 1 / p[1]),
+            np.array([2 * log / p[0], -(p[1] ** -2)]),
+            np.diag([2 * (1 - log) / p[0] ** 2, 2 * p[1] ** -3]),
+        )
+
+    found = minimise_positive(function, [np.array([50.0, 1.0])])
+    assert found.converged
+    assert found.parameters[0] == pytest.approx(3.0, rel=1e-8)
+    assert found.parameters[1] > 1e6
 
 
 def test_optimiser_says_when_there_is_no_minimum():

@@ -9,7 +9,12 @@ import pytest
 
 import clvforecast as clv
 from clvforecast import BGNBD, DataError, FitError, GammaGamma
-from clvforecast.predictive import predictive_quantiles, purchase_quantiles
+from clvforecast.predictive import (
+    count_law,
+    predictive_quantiles,
+    purchase_quantiles,
+    spend_law,
+)
 
 BUYS = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 SPEND = GammaGamma(p=6.25, q=3.74, v=15.44)
@@ -233,3 +238,25 @@ def test_wrong_levels(rfm):
         clv.forecast(
             BUYS, SPEND, rfm, horizon="inf", annual_discount_rate=0.1, level=0.9, time_unit="W"
         )
+
+
+@pytest.mark.parametrize("x", [0.0, 30.0])
+@pytest.mark.parametrize("rate", [0.0, 0.002])
+def test_laws_of_many_ages_are_those_of_each(x, rate):
+    """Those between a few ages are interpolated, the laws of a few ages never."""
+    ages, horizon, span = np.geomspace(0.1, 200.0, 400), 52.0, (0.05, 0.95)
+    number = count_law(BUYS, horizon, x, ages, 1 - 1e-8)
+    value = spend_law(BUYS, SPEND, horizon, x, ages, number, span, rate=rate)
+    for some in (slice(0, 2), slice(199, 400, 200)):
+        direct = count_law(BUYS, horizon, x, ages[some], 1 - 1e-8)
+        counts = np.arange(direct.upto.shape[1])
+        assert number.upto[some, counts] == pytest.approx(direct.upto, abs=1e-12)
+        law = spend_law(BUYS, SPEND, horizon, x, ages[some], direct, span, rate=rate)
+        rows, at = np.arange(2)[:, None], np.linspace(-2.0, 6.0, 50)
+        within = (at > max(law.nodes[0], value.nodes[0])) & (
+            at < min(law.nodes[-1], value.nodes[-1])
+        )
+        many = np.arange(400)[some][:, None]
+        # Both are tabulated to 1e-7.
+        assert within.sum() > 5
+        assert value.cdf(at[within], many) == pytest.approx(law.cdf(at[within], rows), abs=2e-7)

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 import clvforecast as clv
 from clvforecast import BGNBD, MODELS, DataError
-from clvforecast.models.base import PurchaseModel
+from clvforecast.models import PurchaseModel
 
 BUYS = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 PURCHASE_MODELS = [model for model in MODELS.values() if issubclass(model, PurchaseModel)]

@@ -73,11 +73,10 @@ def fit(
     minimum = cells.estimate(ridge)
     if not minimum.converged:
         raise FitError(_why_not(model, minimum.parameters, int(customers)))
-    fitted = cells.in_own_units(minimum.parameters)
     result = Fit(
-        model=fitted,
+        model=cells.in_own_units(minimum.parameters),
         information=customers * (minimum.hessian - 2 * ridge * np.eye(len(minimum.parameters))),
-        log_likelihood=float(counts @ fitted.log_likelihood(*columns)),
+        log_likelihood=cells.log_likelihood_at(minimum, ridge),
         customers=int(customers),
         repeat_customers=int(counts[columns[0] > 0].sum()),
         time_unit=unit,
@@ -114,21 +113,22 @@ def _checked_cells(
     model: type[Model], rfm: pd.DataFrame | LazySummary, weights: Hashable | None
 ) -> tuple[list[FloatArray], FloatArray]:
     columns, counts = _rows(model, rfm, weights)
-    known = model.informative(*columns) & (counts > 0)
-    repeat_buyers = (columns[0] > 0) & known
-    if not repeat_buyers.any():
+    known = np.flatnonzero(model.informative(*columns) & (counts > 0))
+    if known.size < counts.size:
+        columns, counts = [column[known] for column in columns], counts[known]
+    if not columns[0].any():
         raise FitError(
             f"None of {len(rfm):,} customers has a repeat purchase"
             + (" with a positive mean spend" if not issubclass(model, PurchaseModel) else "")
             + f", so {model.name} cannot be fitted. Observe the customers for longer."
         )
-    if counts[known].sum() < 2:
+    if counts.sum() < 2:
         raise FitError(
             f"One customer cannot identify the {len(model.parameter_names())} parameters of "
             f"{model.name}, which describe how customers differ. Fit it to more customers, or "
             "give a model with known parameters."
         )
-    return model.cells(*(c[known] for c in columns), weights=counts[known])
+    return model.cells(*columns, weights=counts)
 
 
 def _rows(

@@ -186,18 +186,16 @@ def _forecast_here(
 ) -> pd.DataFrame:
     x, t_x, T = model_columns(type(terms.buying), rfm)
     x_spend, m = model_columns(type(terms.spending), rfm)
-    order_value = terms.spending.expected_spend(x_spend, m)
+    order_value = terms.spending.expected_spend_given(x_spend, m)
     require_finite_mean(order_value, terms.spending, rfm)
     p_alive, expected, discounted = terms.prospects(x, t_x, T)
-    table = pd.DataFrame(
-        {
-            "p_alive": p_alive,
-            "expected_purchases": expected,
-            "expected_spend": order_value,
-            "clv": terms.margin * order_value * discounted,
-        },
-        index=rfm.index,
-    )
+    values = {
+        "p_alive": p_alive,
+        "expected_purchases": expected,
+        "expected_spend": order_value,
+        "clv": terms.margin * order_value * discounted,
+    }
+    table = pd.DataFrame(values, index=rfm.index, copy=False)
     if terms.tails is not None:
         models, horizon, rate = (terms.buying, terms.spending), terms.horizon, terms.rate
         if posterior is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from clvforecast.models.base import Model, PurchaseModel
+from clvforecast.models.base import Model
 from clvforecast.models.bgnbd import BGNBD
 from clvforecast.models.gamma_gamma import GammaGamma
+from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.models.spending import SpendModel
 
 __all__ = ["BGNBD", "MODELS", "GammaGamma", "Model", "PurchaseModel", "SpendModel"]

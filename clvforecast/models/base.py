@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
 from clvforecast.errors import DataError
-from clvforecast.models.discounting import DiscountedCounts
-from clvforecast.numerics.arrays import (
-    ArrayLike,
-    BoolArray,
-    FloatArray,
-    IntArray,
-    weighted_rows,
-)
+from clvforecast.numerics.arrays import ArrayLike, BoolArray, FloatArray
+from clvforecast.numerics.blocks import blocks
 from clvforecast.numerics.optimise import Derivatives
 
 if TYPE_CHECKING:
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     from clvforecast.fitting import Fit
     from clvforecast.transactions.lazy import LazySummary
 
-__all__ = ["LogLikelihood", "Model", "PurchaseModel", "check_rows"]
+__all__ = ["Labels", "LogLikelihood", "Model", "check_rows"]
 
 Labels: TypeAlias = "Sequence[Any] | pd.Index[Any]"
 
@@ -107,16 +103,26 @@ class Model(ABC):
         return fit(cls, rfm, time_unit=time_unit, ridge=ridge)
 
     @classmethod
-    @abstractmethod
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
         """Raise `DataError` unless every row can come from an order log."""
+        with suppress(DataError):
+            for part in blocks(*columns):
+                cls._check(*part)
+            return
+        # Something is wrong: now with all rows counted, and the first of them named.
+        cls._check(*columns, labels=labels)
+
+    @classmethod
+    @abstractmethod
+    def _check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
+        """Raise `DataError` if a row cannot come from an order log."""
 
     @classmethod
     def _check_numbers(cls, *columns: FloatArray, labels: Labels | None) -> None:
         """What every summary must hold: finite numbers, and counts that are counts."""
         names = f"{', '.join(cls.columns[:-1])} or {cls.columns[-1]}"
         check_rows(
-            ~np.all([np.isfinite(column) for column in columns], axis=0),
+            ~reduce(np.logical_and, map(np.isfinite, columns)),
             f"a {names} that is missing or not finite",
             "Summarise the orders again, or drop them.",
             labels,
@@ -133,6 +139,15 @@ class Model(ABC):
     @abstractmethod
     def informative(cls, *columns: FloatArray) -> BoolArray:
         """Which rows carry information on the parameters, shape (n,)."""
+
+    @classmethod
+    @abstractmethod
+    def densities(cls, *columns: FloatArray) -> FloatArray:
+        """Of how many quantities in the unit of the scale a row's likelihood is a density.
+
+        In a unit `factor` times as small a row's log-likelihood is less by so many times the
+        logarithm of `factor`.
+        """
 
     @classmethod
     @abstractmethod
@@ -171,312 +186,6 @@ class Model(ABC):
         )
 
 
-class PurchaseModel(Model):
-    """A model of when customers buy and when they stop: sees (frequency, recency, T)."""
-
-    columns = ("frequency", "recency", "T")
-    scaled_columns = ("recency", "T")
-    scale_column = "T"
-
-    @abstractmethod
-    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
-        """Probability that a customer is still active at the end of observation."""
-
-    @abstractmethod
-    def purchases_if_alive(
-        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
-    ) -> FloatArray:
-        """Expected purchases in (T, T + t] of a customer who is active at T.
-
-        Parameters
-        ----------
-        t : array_like
-            Length of the period ahead in time units; may be infinite. One number if ``rate > 0``.
-        x, T : array_like
-            Frequency and age, broadcasting with `t`. Given activity, recency says nothing more.
-        rate : float
-            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
-
-        Returns
-        -------
-        ndarray
-            Non-negative; infinite only where it truly is.
-
-        Raises
-        ------
-        DataError
-            If `t` or `rate` is negative.
-        """
-
-    def expected_purchases(
-        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
-    ) -> FloatArray:
-        """Expected number of purchases in (T, T + t], given the purchase history.
-
-        Parameters
-        ----------
-        t : array_like
-            Length of the period ahead in time units; may be infinite.
-        x, t_x, T : array_like
-            Frequency, recency and age in time units, broadcasting with `t`.
-
-        Returns
-        -------
-        ndarray
-            P(alive) times `purchases_if_alive`.
-
-        Raises
-        ------
-        DataError
-            If `t` is negative or a history is impossible.
-
-        Examples
-        --------
-        >>> from clvforecast import BGNBD
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.expected_purchases(39, 0, 0, [20, 38.86]).round(4)
-        array([0.3227, 0.1951])
-        """
-        p_alive = self.p_alive(x, t_x, T)
-        return np.asarray(p_alive * self.purchases_if_alive(t, x, T))
-
-    def discounted_purchases(
-        self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float
-    ) -> FloatArray:
-        """Expected purchases in (T, T + t], each discounted from when it happens.
-
-        Parameters
-        ----------
-        t : float
-            Length of the period ahead in time units; may be infinite if ``rate > 0``.
-        x, t_x, T : array_like
-            Frequency, recency and age in time units, broadcasting.
-        rate : float
-            Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
-
-        Returns
-        -------
-        ndarray
-            Present value at T of one unit of money per purchase.
-
-        Raises
-        ------
-        DataError
-            If `t` or `rate` is negative or a history is impossible.
-
-        Examples
-        --------
-        >>> from clvforecast import BGNBD
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> print(model.discounted_purchases(np.inf, 2, 30.43, 38.86, rate=0.0018).round(3))
-        6.421
-        """
-        p_alive = self.p_alive(x, t_x, T)
-        return np.asarray(p_alive * self.purchases_if_alive(t, x, T, rate=rate))
-
-    @abstractmethod
-    def purchase_pmf_if_alive(
-        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
-    ) -> FloatArray:
-        """Probability of n purchases in (T, T + t] of a customer who is active at T.
-
-        Parameters
-        ----------
-        n : array_like of whole numbers
-            Number of purchases.
-        t : array_like
-            Length of the period ahead in time units, finite.
-        x, T : array_like
-            Frequency and age. All four broadcast.
-
-        Raises
-        ------
-        DataError
-            If `n` is not a count or `t` is negative.
-        """
-
-    @abstractmethod
-    def discounted_counts_if_alive(
-        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
-    ) -> DiscountedCounts:
-        """Law of the purchases in (T, T + t] of customers active at T, and what they are worth now.
-
-        For numbers of purchases `n`, shape (counts,), a finite `t`, one frequency `x`, ages `T` of
-        shape (histories,), a continuous discount rate per time unit, and the variance of order
-        values over their squared mean: the less they vary, the finer their timing must be told.
-        """
-
-    def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
-        """Probability that a new customer makes n repeat purchases in (0, t].
-
-        Parameters
-        ----------
-        n : array_like of whole numbers
-            Number of repeat purchases.
-        t : array_like
-            Time since the first purchase in time units, broadcasting with `n`.
-
-        Examples
-        --------
-        >>> from clvforecast import BGNBD
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.purchase_pmf([0, 1, 2], 39.0).round(4)
-        array([0.5738, 0.1994, 0.0854])
-        """
-        return self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
-
-    @abstractmethod
-    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
-        """Expected time to the next purchase of a customer active at T; inf without a mean."""
-
-    @abstractmethod
-    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
-        """Time within which a customer active at T buys next with probability q; inf if never.
-
-        Raises `DataError` if `q` is not from 0 to 1.
-        """
-
-    @abstractmethod
-    def draw_purchases_if_any(
-        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """Draw the purchases in (T, T + t] of active customers who make at least one.
-
-        Parameters
-        ----------
-        t, x, T : ndarray, shape (n,)
-            Length of the period ahead, positive and finite, frequency and age of each customer.
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        customer : ndarray of int, shape (m,)
-            Position of the customer behind each purchase, ascending; each is there at least once.
-        time : ndarray, shape (m,)
-            When it happens, counted from T, ascending within a customer.
-        """
-
-    def draw_future(
-        self,
-        t: ArrayLike,
-        x: ArrayLike,
-        t_x: ArrayLike,
-        T: ArrayLike,
-        rng: np.random.Generator,
-    ) -> tuple[IntArray, FloatArray]:
-        """Draw one future of customers: their purchases in (T, T + t], given their histories.
-
-        Parameters
-        ----------
-        t : array_like
-            Length of the period ahead in time units, finite.
-        x, t_x, T : array_like
-            Frequency, recency and age in time units. All four broadcast, to shape (n,).
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        customer : ndarray of int, shape (m,)
-            Position of the customer behind each purchase, ascending. Most customers make none.
-        time : ndarray, shape (m,)
-            When it happens, counted from T, in time units, ascending within a customer. Not
-            rounded: days are for the caller to make.
-
-        Raises
-        ------
-        DataError
-            If `t` is negative or a history is impossible.
-
-        Examples
-        --------
-        >>> from clvforecast import BGNBD
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> rng = np.random.default_rng(1)
-        >>> customer, time = model.draw_future(39, [2] * 1000, 30.43, 38.86, rng)
-        >>> print(len(time) / 1000, model.expected_purchases(39, 2, 30.43, 38.86).round(3))
-        1.282 1.226
-        """
-        given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (t, x, t_x, T)))
-        t, x, t_x, T = (np.atleast_1d(v) for v in given)
-        any_if_alive = 1.0 - self.purchase_pmf_if_alive(0, t, x, T)
-        buyers = np.flatnonzero(rng.random(t.shape) < self.p_alive(x, t_x, T) * any_if_alive)
-        model = self.of_customers(buyers, t.size)
-        customer, time = model.draw_purchases_if_any(t[buyers], x[buyers], T[buyers], rng)
-        return buyers[customer], time
-
-    def of_customers(self, rows: IntArray, customers: int) -> Self:
-        """The model of some of the customers, where parameters are arrays."""
-        parameters = {
-            name: np.broadcast_to(value, customers)[rows]
-            for name, value in self.parameters.items()
-            if np.ndim(value)
-        }
-        return replace(self, **parameters) if parameters else self
-
-    def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
-        """Draw the repeat purchases of new customers, each observed for T.
-
-        Parameters
-        ----------
-        T : array_like, shape (n,)
-            Length of observation of each customer, in time units.
-        seed : int
-            Seed of the random numbers.
-
-        Returns
-        -------
-        customer : ndarray of int, shape (m,)
-            Position in `T` of the customer behind each purchase, ascending.
-        time : ndarray, shape (m,)
-            When it happens, counted from the first purchase, in time units, ascending within a
-            customer. Not rounded: days are for the caller to make.
-
-        Examples
-        --------
-        >>> from clvforecast import BGNBD
-        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> customer, time = model.simulate([39.0, 39.0, 39.0], seed=2)
-        >>> len(customer) == len(time)
-        True
-        """
-        return self.draw_future(T, 0.0, 0.0, 0.0, np.random.default_rng(seed))
-
-    @classmethod
-    def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
-        """Raise `DataError` unless every (x, t_x, T) can come from an order log."""
-        x, t_x, T = columns
-        cls._check_numbers(*columns, labels=labels)
-        check_rows((t_x < 0) | (T < 0), "a negative recency or T", "Check `until`.", labels)
-        check_rows(t_x > T, "recency > T", "Check `until`.", labels)
-        check_rows(
-            (x == 0) != (t_x == 0),
-            "a frequency of 0 with a recency, or a frequency with recency 0",
-            "recency runs from the first purchase to the last.",
-            labels,
-        )
-
-    @classmethod
-    def checked_history(
-        cls, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Purchase histories as float arrays of one shape, checked."""
-        history = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (x, t_x, T)))
-        cls.check(*(h.ravel() for h in history))
-        return history[0], history[1], history[2]
-
-    @classmethod
-    def cells(
-        cls, *columns: FloatArray, weights: FloatArray
-    ) -> tuple[list[FloatArray], FloatArray]:
-        """Distinct histories and their weights: dates are whole days, so customers share them."""
-        return weighted_rows(*columns, weights=weights)
-
-    @classmethod
-    def informative(cls, *columns: FloatArray) -> BoolArray:
-        """Every customer counts."""
-        return np.ones(columns[0].shape, dtype=bool)
-
-
 def check_rows(
     bad: BoolArray,
     fault: str,
@@ -489,9 +198,9 @@ def check_rows(
     Traceback (most recent call last):
     clvforecast.errors.DataError: 1 of 2 customers has recency > T (first: 'B'). Check `until`.
     """
-    count = int(np.count_nonzero(bad))
-    if not count:
+    if not bad.any():
         return
+    count = int(np.count_nonzero(bad))
     position = int(np.argmax(bad))
     first = f"row {position}" if labels is None else repr(labels[position])
     verb = "has" if count == 1 else "have"

@@ -9,10 +9,9 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit
 
 from clvforecast.errors import DataError
-from clvforecast.models.base import LogLikelihood, PurchaseModel
+from clvforecast.models.base import LogLikelihood
 from clvforecast.models.bgnbd_likelihood import CellLikelihood
 from clvforecast.models.discounting import (
     DiscountedCounts,
@@ -21,12 +20,14 @@ from clvforecast.models.discounting import (
     stop_times,
     until,
 )
+from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.numerics.arrays import (
     ArrayLike,
     FloatArray,
     IntArray,
     distinct_rows,
 )
+from clvforecast.numerics.blocks import blockwise
 from clvforecast.numerics.counting import event_counts
 from clvforecast.numerics.interpolation import evaluate_smooth
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
@@ -97,13 +98,14 @@ class BGNBD(PurchaseModel):
         """
         x, t_x, T = (np.asarray(c, dtype=float) for c in columns)
         survived = log_rising(self.b, x) - log_rising(np.add(self.a, self.b), x)
-        silent = np.where(x > 0, np.logaddexp(0.0, self._log_odds_of_dropout(x, t_x, T)), 0.0)
+        log_odds = np.log(self.a) - np.log(self.b + (np.maximum(x, 1.0) - 1.0))
+        log_odds = log_odds + (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
         return np.asarray(
             log_rising(self.r, x)
             + self.r * np.log(self.alpha)
             + survived
             - (self.r + x) * np.log(self.alpha + T)
-            + silent
+            + np.where(x > 0, np.logaddexp(0.0, log_odds), 0.0)
         )
 
     def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
@@ -131,8 +133,12 @@ class BGNBD(PurchaseModel):
         >>> model.p_alive([2, 0], [30.43, 0], 38.86).round(4)
         array([0.7266, 1.    ])
         """
-        x, t_x, T = self.checked_history(x, t_x, T)
-        return np.asarray(np.where(x > 0, expit(-self._log_odds_of_dropout(x, t_x, T)), 1.0))
+        return self.p_alive_given(*self.checked_history(x, t_x, T))
+
+    def p_alive_given(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Probability of being active, of histories checked before; see `PurchaseModel`."""
+        with np.errstate(over="ignore"):
+            return blockwise(_p_alive, self.r, self.alpha, self.a, self.b, x, t_x, T)
 
     def purchases_if_alive(
         self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
@@ -185,9 +191,16 @@ class BGNBD(PurchaseModel):
         def given_history(R: float, a: float, b: float, A: FloatArray) -> FloatArray:
             p, weights = beta_rule(a, b, finest=R * horizon / A.min())
             tau, time_weights = decay_rule(horizon / A, np.maximum(R + 1, rate * A))
-            still_buying = np.exp(-(R + 1) * np.log1p(tau[..., None] * p)) @ weights
-            discount = np.exp(-rate * A[:, None] * tau)
-            return np.asarray(R * np.sum(time_weights * discount * still_buying, axis=-1))
+            stretched = 1 + (R + 1) * tau
+
+            def per_log_time(stretched: FloatArray) -> FloatArray:
+                logs = np.log1p(np.outer((stretched - 1) / (R + 1), p))
+                return np.asarray(stretched * (np.exp(-(R + 1) * logs) @ weights))
+
+            # Per logarithm of stretched time: what is small of this adds nothing to the integral.
+            flow = evaluate_smooth(per_log_time, stretched.ravel(), relative=False)
+            present = flow.reshape(tau.shape) / stretched * np.exp(-rate * A[:, None] * tau)
+            return np.asarray(R * np.sum(time_weights * present, axis=-1))
 
         columns = np.broadcast_arrays(self.r, self.a, self.b, x, self.alpha + np.asarray(T))
         r, a, b, x, A = (np.asarray(c, dtype=float).ravel() for c in columns)
@@ -253,11 +266,12 @@ class BGNBD(PurchaseModel):
         a, b = self.a, self.b + x
         tau = horizon / (self.alpha + np.asarray(T, dtype=float))
         exactly, at_least = event_counts(counts, self.r + x, tau)
-        stayed = np.exp(log_rising(b, counts) - log_rising(a + b, counts)) * exactly
         before = np.maximum(counts, 1.0) - 1.0
         reached = np.exp(log_rising(b, before) - log_rising(a + b, before))
-        left = reached * a / (a + b + before) * at_least
-        return np.asarray(stayed), np.asarray(np.where(counts > 0, left, 0.0))
+        some = counts > 0
+        stayed = reached * np.where(some, (b + before) / (a + b + before), 1.0) * exactly
+        left = reached * np.where(some, a / (a + b + before), 0.0) * at_least
+        return np.asarray(stayed), np.asarray(left)
 
     def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
         """Expected time to the next purchase of a customer active at T; see `PurchaseModel`.
@@ -383,13 +397,21 @@ class BGNBD(PurchaseModel):
             )
         return tuple(said)
 
-    def _log_odds_of_dropout(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
-        """Log odds of having left at the last purchase; meaningful where x > 0."""
-        return np.asarray(
-            np.log(self.a)
-            - np.log(self.b + (np.maximum(x, 1.0) - 1.0))
-            + (self.r + x) * np.log1p((T - t_x) / (self.alpha + t_x))
-        )
+
+def _p_alive(
+    r: FloatArray,
+    alpha: FloatArray,
+    a: FloatArray,
+    b: FloatArray,
+    x: FloatArray,
+    t_x: FloatArray,
+    T: FloatArray,
+) -> FloatArray:
+    """One over one plus the odds of having left at the last repeat purchase, if there is one."""
+    again = np.minimum(x, 1.0)
+    stretched = np.exp(again * (r + x) * np.log1p((T - t_x) / (alpha + t_x)))
+    odds = again * a / (b + (x - again)) * stretched
+    return 1.0 / (1.0 + odds)
 
 
 def _checked_horizon(t: ArrayLike) -> FloatArray:
@@ -412,18 +434,19 @@ def _by_history(
     x: FloatArray,
     scale: FloatArray,
 ) -> FloatArray:
-    """Evaluate function(r + x, a, b + x, scales) once per distinct (r, a, b, x) and scale.
+    """Evaluate function(r + x, a, b + x, scales) for all scales of a distinct (r, a, b, x) at once.
 
     A history enters the expectations given activity through these numbers alone, and millions of
-    customers share few of them.
+    customers share few of the latter.
     """
     if not x.size:
         return np.empty(0)
-    (r, a, b, x, scale), codes = distinct_rows(r, a, b, x, scale)
-    changes = np.any([np.diff(column) != 0 for column in (r, a, b, x)], axis=0)
-    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    values = [
-        evaluate_smooth(partial(function, r[i] + x[i], a[i], b[i] + x[i]), scales)
-        for i, scales in zip(starts, np.split(scale, starts[1:]), strict=True)
-    ]
-    return np.concatenate(values)[codes]
+    (r, a, b, x), codes = distinct_rows(r, a, b, x)
+    # NumPy sorts small integers in one pass.
+    order = np.argsort(codes.astype(np.min_scalar_type(r.size)), kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=r.size))
+    values = np.empty(codes.size)
+    for i, members in enumerate(np.split(order, ends[:-1])):
+        given = partial(function, r[i] + x[i], a[i], b[i] + x[i])
+        values[members] = evaluate_smooth(given, scale[members])
+    return values

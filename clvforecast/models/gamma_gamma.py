@@ -12,7 +12,9 @@ from scipy.special import betainc, betaln, digamma, gammaln, polygamma
 from clvforecast.models.base import LogLikelihood
 from clvforecast.models.spending import SpendModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct, sums_by_code
+from clvforecast.numerics.blocks import blockwise
 from clvforecast.numerics.optimise import Derivatives
+from clvforecast.numerics.sums import ShiftedSums, inverse_square
 
 __all__ = ["GammaGamma"]
 
@@ -93,10 +95,18 @@ class GammaGamma(SpendModel):
         """
         x, m = (np.asarray(c, dtype=float) for c in (x, m))
         self.check(*(c.ravel() for c in np.broadcast_arrays(x, m)))
-        excess = self.p * x + self.q - 1
+        return self.expected_spend_given(x, m)
+
+    def expected_spend_given(self, x: FloatArray, m: FloatArray) -> FloatArray:
+        """Expected value of a future order, of rows checked before; see `SpendModel`."""
+
+        def mean(
+            p: FloatArray, q: FloatArray, v: FloatArray, x: FloatArray, m: FloatArray
+        ) -> FloatArray:
+            return np.asarray(p * (v + x * m) / np.maximum(p * x + q - 1, 0.0))
+
         with np.errstate(divide="ignore"):
-            spend = self.p * (self.v + x * m) / np.maximum(excess, 0.0)
-        return np.asarray(spend)
+            return blockwise(mean, self.p, self.q, self.v, x, m)
 
     def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
         """``v + x m``, in money."""
@@ -208,55 +218,49 @@ class _CellLikelihood:
     """Equation 1a summed over weighted cells, gamma functions on distinct x only."""
 
     def __init__(self, x: FloatArray, m: FloatArray, weights: FloatArray) -> None:
-        self._counts, self._codes = distinct(x)
-        self._total = x * m
-        self._weights = weights
+        self._counts, codes = distinct(x)
         self._customers = float(weights.sum())
-        self._count_weights = self._by_count(np.ones_like(x))
-        self._log_total = self._by_count(np.log(self._total))
-        self._constant = float(weights @ np.log(m))
-
-    def _by_count(self, values: FloatArray) -> FloatArray:
-        return sums_by_code(self._codes, self._weights * values, self._counts.size)
+        self._count_weights = sums_by_code(codes, weights, self._counts.size)
+        self._of_totals = ShiftedSums(x * m, weights, weights * x)
+        ((log_total, self._log_total),) = self._of_totals(0.0, np.log)
+        self._log_mean = log_total - self._count_weights @ np.log(self._counts)
 
     def value(self, parameters: FloatArray) -> float:
         """The value alone, at a fraction of the cost."""
         p, q, v = parameters
-        return self._value(p, q, v, self._by_count(np.log(v + self._total)))
+        (logs,) = self._of_totals(v, np.log)
+        return self._value(p, q, v, logs)
 
-    def _value(self, p: float, q: float, v: float, sum_log: FloatArray) -> float:
+    def _value(self, p: float, q: float, v: float, logs: FloatArray) -> float:
         shape = p * self._counts
         return float(
             self._count_weights @ (gammaln(shape + q) - gammaln(shape) - gammaln(q))
             + self._customers * q * np.log(v)
-            + shape @ self._log_total
-            - (shape + q) @ sum_log
-            - self._constant
+            + p * self._log_total
+            - (q * logs[0] + p * logs[1])
+            - self._log_mean
         )
 
     def __call__(self, parameters: FloatArray) -> Derivatives:
         p, q, v = parameters
         n, w, x = self._customers, self._count_weights, self._counts
         shape = p * x
-        sum_log = self._by_count(np.log(v + self._total))
-        inverse = 1 / (v + self._total)
-        sum_inverse = self._by_count(inverse)
-        sum_inverse_square = self._by_count(inverse**2)
+        logs, inverses, squares = self._of_totals(v, np.log, np.reciprocal, inverse_square)
         log_v, trigamma = np.log(v), polygamma(1, shape + q)
 
-        value = self._value(p, q, v, sum_log)
+        value = self._value(p, q, v, logs)
         gradient = np.array(
             [
-                x @ (w * (digamma(shape + q) - digamma(shape)) + self._log_total - sum_log),
-                w @ (digamma(shape + q) - digamma(q)) + n * log_v - sum_log.sum(),
-                n * q / v - (shape + q) @ sum_inverse,
+                (w * x) @ (digamma(shape + q) - digamma(shape)) + self._log_total - logs[1],
+                w @ (digamma(shape + q) - digamma(q)) + n * log_v - logs[0],
+                n * q / v - (q * inverses[0] + p * inverses[1]),
             ]
         )
         pp = (w * x**2) @ (trigamma - polygamma(1, shape))
         pq = (w * x) @ trigamma
-        pv = -x @ sum_inverse
+        pv = -inverses[1]
         qq = w @ trigamma - n * polygamma(1, q)
-        qv = n / v - sum_inverse.sum()
-        vv = -n * q / v**2 + (shape + q) @ sum_inverse_square
+        qv = n / v - inverses[0]
+        vv = -n * q / v**2 + q * squares[0] + p * squares[1]
         hessian = np.array([[pp, pq, pv], [pq, qq, qv], [pv, qv, vv]])
         return Derivatives(value, gradient, hessian)

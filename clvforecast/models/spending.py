@@ -28,6 +28,10 @@ class SpendModel(Model):
         """
 
     @abstractmethod
+    def expected_spend_given(self, x: FloatArray, m: FloatArray) -> FloatArray:
+        """`expected_spend` of rows that are known to be possible, such as a checked summary's."""
+
+    @abstractmethod
     def spend_scale(self, x: ArrayLike, m: ArrayLike) -> FloatArray:
         """The amount of money in which a customer's future spend has the law of the history.
 
@@ -102,7 +106,7 @@ class SpendModel(Model):
         """Draw the mean value of x orders of new customers; 0 where x = 0. Shape of `x`."""
 
     @classmethod
-    def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
+    def _check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
         """Raise `DataError` unless every (x, m) can come from an order log."""
         cls._check_numbers(*columns, labels=labels)
         check_rows(
@@ -118,6 +122,11 @@ class SpendModel(Model):
     ) -> tuple[list[FloatArray], FloatArray]:
         """The rows as they are: mean spends hardly ever coincide."""
         return list(columns), weights
+
+    @classmethod
+    def densities(cls, *columns: FloatArray) -> FloatArray:
+        """One for every row: that of its mean spend."""
+        return np.ones_like(columns[0])
 
     @classmethod
     def informative(cls, *columns: FloatArray) -> BoolArray:

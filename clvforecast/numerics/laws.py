@@ -88,6 +88,11 @@ class SmoothLaw:
         """Where the laws are tabulated."""
         return _equidistant(self.first, self.step, 0, self.upto.shape[1])
 
+    def mapped(self, rows: Callable[[FloatArray], FloatArray]) -> SmoothLaw:
+        """Laws that are linear in these, as `rows` says."""
+        upto, density, slope = (rows(table) for table in (self.upto, self.density, self.slope))
+        return _increasing(replace(self, upto=upto, density=density, slope=slope))
+
     def cdf(self, at: FloatArray, row: IntArray) -> FloatArray:
         """Probability of at most `at` in the law of each row; the arguments broadcast.
 

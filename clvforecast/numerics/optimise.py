@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 from clvforecast.numerics.arrays import FloatArray
 
 __all__ = ["Derivatives", "Minimum", "minimise_positive"]
 
-_GRADIENT_TOLERANCE = 1e-10
-_CONVERGED_GRADIENT = 1e-6
-_LARGEST_LOGARITHM = 30.0
+_ROUGHLY: Final = 1e-4
+_GRADIENT_TOLERANCE: Final = 1e-10
+_CONVERGED_GRADIENT: Final = 1e-6
+_LARGEST_LOGARITHM: Final = 30.0
+_MOST_STEPS: Final = 100
+_LONGEST_STEP: Final = 0.1
+_LAST_STEP: Final = 1e-5
+"""Newton's method squares the error: after a step no longer than this nothing is left of it."""
 
 
 class Derivatives(NamedTuple):
@@ -39,11 +45,16 @@ class Minimum(NamedTuple):
 
 
 def minimise_positive(
-    function: Callable[[FloatArray], Derivatives], starts: Iterable[FloatArray]
+    function: Callable[[FloatArray], Derivatives],
+    starts: Iterable[FloatArray],
+    *,
+    roughly: bool = False,
 ) -> Minimum:
-    """Minimise over positive parameters, by a trust-region Newton method in their logarithms.
+    """Minimise over positive parameters, by Newton's method in their logarithms.
 
-    The search begins at the first of `starts`; the others are tried if it does not converge.
+    A trust region leads to the neighbourhood of the minimum; there plain steps, judged by the
+    gradient, go on to digits that the value no longer shows. The search begins at the first of
+    `starts`; the others are tried if it does not converge.
 
     Parameters
     ----------
@@ -51,6 +62,8 @@ def minimise_positive(
         Maps parameters of shape (k,) to `Derivatives` in them. Scaled to order one: the gradient
         is asked to fall below 1e-10.
     starts : iterable of ndarray, shape (k,)
+    roughly : bool
+        Stop in the neighbourhood.
 
     Examples
     --------
@@ -59,7 +72,6 @@ def minimise_positive(
     >>> minimise_positive(cosh_of_log, [np.array([5.0])]).parameters.round(8)
     array([1.])
     """
-    options: Any = {"gtol": _GRADIENT_TOLERANCE, "maxiter": 500}
     last: tuple[bytes, Derivatives] | None = None
 
     def at(log_parameters: FloatArray) -> Derivatives:
@@ -71,23 +83,15 @@ def minimise_positive(
 
     best: Minimum | None = None
     for start in map(np.log, starts):
-        result = minimize(  # type: ignore[call-overload]
-            lambda theta: at(theta).value,
-            start,
-            jac=lambda theta: at(theta).gradient,
-            hess=lambda theta: at(theta).hessian,
-            method="trust-exact",
-            options=options,
-        )
-        end = at(result.x)
-        found = Minimum(
-            parameters=np.exp(result.x),
-            value=end.value,
-            hessian=end.hessian,
-            converged=bool(np.abs(end.gradient).max() < _CONVERGED_GRADIENT),
-        )
-        if best is None or (found.converged, -found.value) > (best.converged, -best.value):
-            best = found
+        found = _trusted(at, start, _ROUGHLY)
+        minimum = _minimum(at, found, _ROUGHLY)
+        if minimum.converged and not roughly:
+            found, settled = _polished(at, found)
+            if not settled:
+                found, _ = _polished(at, _trusted(at, found, _GRADIENT_TOLERANCE))
+            minimum = _minimum(at, found, _CONVERGED_GRADIENT)
+        if best is None or (minimum.converged, -minimum.value) > (best.converged, -best.value):
+            best = minimum
         if best.converged:
             break
     if best is None:
@@ -95,13 +99,65 @@ def minimise_positive(
     return best
 
 
+def _minimum(at: Callable[[FloatArray], Derivatives], end: FloatArray, flat: float) -> Minimum:
+    end = np.clip(end, -_LARGEST_LOGARITHM, _LARGEST_LOGARITHM)
+    value, gradient, hessian = at(end)
+    return Minimum(np.exp(end), value, hessian, bool(np.abs(gradient).max() < flat))
+
+
+def _trusted(
+    at: Callable[[FloatArray], Derivatives], start: FloatArray, tolerance: float
+) -> FloatArray:
+    """Where a trust-region Newton method finds the gradient shorter than the tolerance."""
+    options: Any = {"gtol": tolerance, "maxiter": _MOST_STEPS}
+    result = minimize(  # type: ignore[call-overload]
+        lambda theta: at(theta).value,
+        start,
+        jac=lambda theta: at(theta).gradient,
+        hess=lambda theta: at(theta).hessian,
+        method="trust-exact",
+        options=options,
+    )
+    return np.asarray(result.x)
+
+
+def _polished(
+    at: Callable[[FloatArray], Derivatives], theta: FloatArray
+) -> tuple[FloatArray, bool]:
+    """Where short Newton steps lead, each of which halves the gradient, and if that is the end."""
+    longest = np.inf
+    while longest > _LAST_STEP:
+        _, gradient, hessian = at(theta)
+        try:
+            step = -cho_solve(cho_factor(hessian), gradient)
+        except np.linalg.LinAlgError:
+            return theta, False
+        longest = np.abs(step).max()
+        # Along a ridge steps stay long, and lead to infinity.
+        if longest > _LONGEST_STEP:
+            return theta, False
+        if not _length(at(theta + step).gradient) <= 0.5 * _length(gradient):
+            return theta, bool(longest <= _LAST_STEP)
+        theta = theta + step
+    return theta, True
+
+
+def _length(vector: FloatArray) -> float:
+    return float(np.sqrt(vector @ vector))
+
+
 def _in_logarithms(
     function: Callable[[FloatArray], Derivatives], log_parameters: FloatArray
 ) -> Derivatives:
-    if np.abs(log_parameters).max() > _LARGEST_LOGARITHM:
-        nowhere = np.zeros(log_parameters.size)
-        return Derivatives(np.inf, nowhere, np.diag(nowhere))
-    parameters = np.exp(log_parameters)
+    """The function of logarithms; beyond the largest it is what it is there."""
+    within = np.clip(log_parameters, -_LARGEST_LOGARITHM, _LARGEST_LOGARITHM)
+    parameters = np.exp(within)
     value, gradient, hessian = function(parameters)
     slope = gradient * parameters
-    return Derivatives(value, slope, hessian * np.outer(parameters, parameters) + np.diag(slope))
+    curvature = hessian * np.outer(parameters, parameters) + np.diag(slope)
+    beyond = within != log_parameters
+    if beyond.any():
+        slope = np.where(beyond, 0.0, slope)
+        curvature[beyond, :] = curvature[:, beyond] = 0.0
+        curvature[beyond, beyond] = 1.0
+    return Derivatives(value, slope, curvature)

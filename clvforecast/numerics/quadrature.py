@@ -7,6 +7,7 @@ a = 1, overflow for heavy buyers and lose digits at long horizons).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -70,6 +71,12 @@ def beta_rule(a: float, b: float, finest: float) -> Rule:
     >>> print(round(w @ p, 12), round(w @ p**2, 12))
     0.4 0.2
     """
+    return _beta_rule(float(a), float(b), math.ceil(math.log2(1.0 + finest)))
+
+
+@lru_cache(maxsize=1024)
+def _beta_rule(a: float, b: float, doublings: int) -> Rule:
+    """The rule for what is flat below so many halvings of one; remembered."""
     centre = np.log(a) - np.log(b)
     deviation = np.sqrt(1.0 / a + 1.0 / b)
     if deviation < _POINT_MASS:
@@ -80,7 +87,7 @@ def beta_rule(a: float, b: float, finest: float) -> Rule:
         left_scale, right_scale = -np.inf, np.inf
         first, last = centre - 50 * deviation, centre + 50 * deviation
     else:
-        left_scale = min(-np.log1p(finest), centre) - 2.0
+        left_scale = min(-doublings * np.log(2.0), centre) - 2.0
         right_scale = max(0.0, centre) + 2.0
         first = left_scale - np.log1p(_NEGLIGIBLE_LOG_WEIGHT / a)
         last = right_scale + np.log1p(_NEGLIGIBLE_LOG_WEIGHT / b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from clvforecast.errors import FitError
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows
+from clvforecast.numerics.interpolation import Interpolation, interpolations
 from clvforecast.numerics.laws import CountLaw, SmoothLaw, tabulated
 
 __all__ = ["Group", "by_frequency", "count_law", "reach_of", "spend_law"]
@@ -18,6 +19,8 @@ __all__ = ["Group", "by_frequency", "count_law", "reach_of", "spend_law"]
 _FIRST_COUNTS: Final = 64
 _MOST_COUNTS: Final = 2**20
 _NEGLIGIBLE_TAIL: Final = 1e-8
+_EXACT: Final = 1e-13
+_NEGLIGIBLE_ERROR: Final = 1e-9
 _NEGLIGIBLE_PART: Final = 1e-12
 _LEAST_DISPERSION: Final = 1e-3
 """Order values that vary by less than three parts in a hundred are taken to vary by that, when
@@ -85,7 +88,23 @@ def count_law(
     FitError
         If a customer may make more than a million purchases.
     """
-    return CountLaw(_pmf(model, horizon, x, T, reach).cumsum(axis=1))
+    for between in _among_ages(model, T):
+        upto = _pmf(model, horizon, x, between.nodes, reach).cumsum(axis=1)
+        if between.resolves(upto, _EXACT):
+            break
+    return CountLaw(between(upto))
+
+
+def _among_ages(model: PurchaseModel, T: FloatArray) -> Iterator[Interpolation]:
+    """Interpolations between ages, in which what a model says of one frequency is smooth.
+
+    Its probabilities are analytic in the time scale ``alpha + T``. They rise with it, too, so that
+    no detail hides between nodes.
+    """
+    scale = float(model.parameters[model.scale_parameter])
+    for between in interpolations(scale + T):
+        # Where they are the ages themselves, to the last digit.
+        yield replace(between, nodes=T if between.matrix is None else between.nodes - scale)
 
 
 def reach_of(level: float) -> float:
@@ -134,16 +153,24 @@ def spend_law(
     for that of as many equally weighted ones as give its mean and its variance, both exact. Order
     values that vary by less than 3% are taken to vary by that.
     """
-    lowest, highest = span
-    none, some = number.upto[:, 0], number.pmf[:, 1:]
-    orders = np.arange(1.0, number.upto.shape[1])
-    mixture = _Mixture(spend, x, none, some, orders, np.zeros(1))
-    begin, end = _bracket(mixture, np.maximum(lowest, none + _NEGLIGIBLE_RISE), highest)
-    if rate > 0:
-        mixture = _discounted(purchases, spend, horizon, x, T, orders, rate, none)
-        # No order is discounted by more than one at the end.
-        begin -= rate * horizon
-    return tabulated(mixture.cdf, mixture.density, begin, end)
+    counts = np.arange(float(number.upto.shape[1]))
+    for between in _among_ages(purchases, T):
+        ages, pmf = between.nodes, number.pmf
+        if between.matrix is not None:
+            pmf = purchases.purchase_pmf_if_alive(counts, horizon, x, ages[:, None])
+        likely = np.flatnonzero(pmf.max(axis=0) > _NEGLIGIBLE_PART)
+        some = slice(max(likely[0], 1), max(likely[-1], 1) + 1)
+        none, orders = pmf[:, 0], counts[some]
+        mixture = _Mixture(spend, x, none, pmf[:, some], orders, np.zeros(1))
+        begin, end = _bracket(mixture, np.maximum(span[0], none + _NEGLIGIBLE_RISE), span[1])
+        if rate > 0:
+            mixture = _discounted(purchases, spend, horizon, x, ages, orders, rate, none)
+            # No order is discounted by more than one at the end.
+            begin -= rate * horizon
+        law = tabulated(mixture.cdf, mixture.density, begin, end)
+        if between.resolves(law.upto, _NEGLIGIBLE_ERROR):
+            break
+    return law.mapped(between)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +217,7 @@ def _discounted(
     rate: float,
     none: FloatArray,
 ) -> _Mixture:
-    """The laws of the present value of spend; `counts` begin at one."""
+    """The laws of the present value of spend; `counts` are consecutive, and hold no zero."""
     dispersion = max(spend.order_dispersion, _LEAST_DISPERSION)
     found = purchases.discounted_counts_if_alive(
         counts, horizon, x, T, rate=rate, dispersion=dispersion

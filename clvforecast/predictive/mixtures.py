@@ -59,7 +59,7 @@ def mixed_quantiles(
         In money, right to about 1e-6 of the probability beside `spend_law`.
     """
     (x, t_x, T, m), customer = distinct_rows(x, t_x, T, m)
-    p_alive = np.stack([model.p_alive(x, t_x, T) for model in purchases])
+    p_alive = np.stack([model.p_alive_given(x, t_x, T) for model in purchases])
     log_scale = np.log(np.stack([model.spend_scale(x, m) for model in spend]))
     span = 0.0, 1.0 - _NEGLIGIBLE_TAIL
     counts, amounts = np.zeros((len(levels), x.size)), np.zeros((len(levels), x.size))
