@@ -200,7 +200,7 @@ class LazySummary(LazyTable):
         grouped = self.days.group_by(*HISTORY).agg(
             customers=self.days.count(), least=spend.min(), most=spend.max()
         )
-        rows = fetch(grouped).sort_by([(name, "ascending") for name in HISTORY])
+        rows = fetch(grouped.order_by(HISTORY))
         keys = {name: rows[name].to_numpy().astype(np.int64) for name in HISTORY}
         length = days_per(self.time_unit)
         x, *times = (keys[name].astype(float) for name in HISTORY)
@@ -233,8 +233,7 @@ class LazySummary(LazyTable):
         found = self.histories
         if found.customers[found.x > 0].sum() <= _EXACT_CUSTOMERS:
             keys = ("frequency", "monetary_value")
-            rows = fetch(bought.group_by(*keys).agg(customers=bought.count()))
-            rows = rows.sort_by([(name, "ascending") for name in keys])
+            rows = fetch(bought.group_by(*keys).agg(customers=bought.count()).order_by(keys))
             x, m, n = (rows[name].to_numpy().astype(float) for name in (*keys, "customers"))
             return x, m, n
         return self._binned(bought)
@@ -249,10 +248,10 @@ class LazySummary(LazyTable):
         fine = fine.mutate(_off=fine._fine - fine._bin.cast("float64") - 0.5)
         keys = ("frequency", "_bin")
         rows = fetch(
-            fine.group_by(*keys).agg(
-                customers=_.count(), off=_._off.mean(), square=(_._off * _._off).mean()
-            )
-        ).sort_by([(name, "ascending") for name in keys])
+            fine.group_by(*keys)
+            .agg(customers=_.count(), off=_._off.mean(), square=(_._off * _._off).mean())
+            .order_by(keys)
+        )
         x, bins, n, off, square = (
             rows[name].to_numpy().astype(float) for name in (*keys, "customers", "off", "square")
         )
