@@ -382,8 +382,9 @@ class BGNBD(PurchaseModel):
             )
         elif flat & {"a", "b"}:
             said.append(
-                f"a = {self.a:.3g} and b = {self.b:.3g} are not identified: there are too few "
-                "repeat purchases to tell how dropout varies. Observe longer, or fit with ridge=."
+                f"a = {self.a:.3g} and b = {self.b:.3g} are not identified: repeat purchases are "
+                "too few, or silences too short, to tell how dropout varies. Observe longer, or "
+                "fit with ridge=."
             )
         if {"r", "alpha"} <= flat and self.r > 10:
             said.append(
