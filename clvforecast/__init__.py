@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clvforecast import datasets, plots
+    from clvforecast import datasets, metrics, plots
     from clvforecast.comparison import Comparison, compare
     from clvforecast.customers import (
         alive_history,
@@ -31,6 +31,20 @@ if TYPE_CHECKING:
         spend_distribution,
     )
     from clvforecast.errors import ClvError, DataError, FitError, FitWarning, MissingExtra
+    from clvforecast.evaluation import (
+        Backtest,
+        Diagnosis,
+        FitComparison,
+        backtest,
+        compare_fits,
+        conditional_expectation,
+        decile_calibration,
+        diagnose,
+        gains_curves,
+        interval_coverage,
+        pit_counts,
+        purchase_tracking,
+    )
     from clvforecast.fitting import (
         Fit,
         LogNormalPrior,
@@ -47,10 +61,13 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BGNBD": "models",
+    "Backtest": "evaluation",
     "ClvError": "errors",
     "Comparison": "comparison",
     "DataError": "errors",
+    "Diagnosis": "evaluation",
     "Fit": "fitting",
+    "FitComparison": "evaluation",
     "FitError": "errors",
     "FitWarning": "errors",
     "GammaGamma": "models",
@@ -67,15 +84,24 @@ _HOME = {
     "StateUpdate": "states",
     "Transactions": "transactions",
     "alive_history": "customers",
+    "backtest": "evaluation",
     "compare": "comparison",
+    "compare_fits": "evaluation",
+    "conditional_expectation": "evaluation",
+    "decile_calibration": "evaluation",
+    "diagnose": "evaluation",
     "forecast": "forecasting",
     "frequency_recency_matrix": "customers",
+    "gains_curves": "evaluation",
     "historical_clv": "historical",
+    "interval_coverage": "evaluation",
     "likelihood_ratio_test": "fitting",
     "next_purchase": "customers",
+    "pit_counts": "evaluation",
     "portfolio": "portfolios",
     "purchase_counts": "customers",
     "purchase_distribution": "customers",
+    "purchase_tracking": "evaluation",
     "read_orders": "transactions",
     "read_state": "states",
     "silence_limits": "customers",
@@ -83,15 +109,18 @@ _HOME = {
     "summary_sql": "queries",
     "update_state": "states",
 }
-_MODULES = ("datasets", "plots")
+_MODULES = ("datasets", "metrics", "plots")
 
 __all__ = [
     "BGNBD",
     "MODELS",
+    "Backtest",
     "ClvError",
     "Comparison",
     "DataError",
+    "Diagnosis",
     "Fit",
+    "FitComparison",
     "FitError",
     "FitWarning",
     "GammaGamma",
@@ -107,17 +136,27 @@ __all__ = [
     "StateUpdate",
     "Transactions",
     "alive_history",
+    "backtest",
     "compare",
+    "compare_fits",
+    "conditional_expectation",
     "datasets",
+    "decile_calibration",
+    "diagnose",
     "forecast",
     "frequency_recency_matrix",
+    "gains_curves",
     "historical_clv",
+    "interval_coverage",
     "likelihood_ratio_test",
+    "metrics",
     "next_purchase",
+    "pit_counts",
     "plots",
     "portfolio",
     "purchase_counts",
     "purchase_distribution",
+    "purchase_tracking",
     "read_orders",
     "read_state",
     "silence_limits",

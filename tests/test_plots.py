@@ -130,6 +130,19 @@ PICTURES = [
 ]
 
 
+EVIDENCE = [
+    "plot_backtest",
+    "plot_conditional_expectation",
+    "plot_decile_calibration",
+    "plot_gains",
+    "plot_interval_coverage",
+    "plot_pit",
+    "plot_purchase_tracking",
+    "plot_weekly_orders",
+]
+"""Tested in the same way by test_plots_evidence.py."""
+
+
 @pytest.fixture(params=PICTURES, ids=[name for name, _ in PICTURES])
 def picture(request):
     name, data = request.param
@@ -140,7 +153,7 @@ def picture(request):
 
 
 def test_the_list_of_pictures_is_whole():
-    assert sorted(name for name, _ in PICTURES) == sorted(plots.__all__)
+    assert sorted([*(name for name, _ in PICTURES), *EVIDENCE]) == sorted(plots.__all__)
 
 
 def test_draws_on_the_axes_given_and_nowhere_else(picture):
