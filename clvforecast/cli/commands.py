@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 import clvforecast as clv
-from clvforecast.cli import console, output, report
+from clvforecast.cli import console, output, report, verdicts
+from clvforecast.cli.evidence import BacktestOptions, diagnosed, scores_document
 from clvforecast.cli.fits import DEFAULT_UNIT, Fits, fit_models, read_fits, save_fits
 from clvforecast.cli.grouping import command, unfolded
 from clvforecast.cli.options import (
@@ -17,6 +18,7 @@ from clvforecast.cli.options import (
     ForecastOptions,
     HistoricalOptions,
     IntervalOptions,
+    Json,
     Margin,
     OrderOptions,
     Output,
@@ -28,11 +30,14 @@ from clvforecast.cli.options import (
     Steps,
     Unit,
     ValueOptions,
+    check_json,
 )
 from clvforecast.cli.pictures import (
     KINDS,
     Kind,
+    draw_backtest,
     draw_comparison,
+    draw_diagnosis,
     draw_portfolio,
     draw_purchases,
 )
@@ -222,6 +227,62 @@ def portfolio(
     _hand_on(ahead.table(worked_out), target, noun="periods", expendable=_FOLLOWING)
 
 
+@command(app, example="clv backtest orders.csv --horizon 26W --picture proof.png -o scores.csv")
+def backtest(
+    orders: OrderOptions,
+    past: BacktestOptions,
+    as_json: Json = False,
+    target: Output = None,
+    picture: Picture = None,
+) -> None:
+    """Hold forecasts against what then happened, beside what rules of thumb would have said.
+
+    For each day the models are fitted again to what was known on it. The picture is of the last.
+    """
+    _check_evidence(orders, as_json, target, picture)
+    with console.progress("Getting ready"):
+        past.check()
+    found = past.work_out(_read(orders))
+    if picture:
+        with console.progress("Drawing"):
+            output.write_picture(draw_backtest(found), picture)
+    if as_json:
+        output.pipe_json(scores_document(found))
+        return
+    if console.on_terminal():
+        verdicts.show_backtest(found)
+    _hand_on_evidence(found.table.set_index("cutoff"), target)
+
+
+@command(app, example="clv diagnose orders.csv --until 2024-12-31 --json")
+def diagnose(
+    orders: OrderOptions,
+    models: FitOptions,
+    as_json: Json = False,
+    target: Output = None,
+    picture: Picture = None,
+) -> None:
+    """Check what the models assume, and say what to do where these orders do not obey.
+
+    The exit status is 0 whatever is found: that an assumption is violated is no error. The picture
+    is of the orders week by week.
+    """
+    _check_evidence(orders, as_json, target, picture)
+    output.check_target(models.save, output.FITS, source=orders.source)
+    kept = read_fits(models.model) if models.model else None
+    log = _read(orders)
+    found = diagnosed(log, kept or _fit(log, None, models)[0], models.time_unit)
+    if picture:
+        with console.progress("Drawing"):
+            output.write_picture(draw_diagnosis(found), picture)
+    if as_json:
+        output.pipe_json(found.to_dict())
+        return
+    if console.on_terminal():
+        verdicts.show_diagnosis(found)
+    _hand_on_evidence(found.table, target)
+
+
 @command(app, example="clv plot predicted-vs-historical orders.csv -o picture.png")
 def plot(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help=KINDS, show_default=False)],
@@ -387,3 +448,17 @@ def _hand_on(
         console.show_table(flat, noun=noun, expendable=expendable)
     else:
         output.pipe_table(flat)
+
+
+def _check_evidence(
+    orders: OrderOptions, as_json: bool, target: Path | None, picture: Path | None
+) -> None:
+    check_json(as_json, target)
+    output.check_target(target, output.TABLES, source=orders.source)
+    output.check_target(picture, output.PICTURES, source=orders.source)
+
+
+def _hand_on_evidence(table: "pd.DataFrame", target: Path | None) -> None:
+    """Give a table to a file or a pipe; a terminal has seen what it says."""
+    if target is not None or not console.on_terminal():
+        _hand_on(table, target)

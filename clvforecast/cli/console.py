@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 import sys
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw",
+    "fitting",
     "in_options",
     "on_terminal",
     "printable",
     "progress",
     "say",
+    "show_aside",
     "show_lines",
     "show_table",
     "show_text",
@@ -67,6 +70,8 @@ _CODE: Final = re.compile(rf"`({'|'.join(_ARGUMENTS)})`")
 def in_options(message: str) -> str:
     """Call the arguments of the library by the options of the command line.
 
+    >>> in_options("metrics: there is no 'crsp'.")
+    "--metric: there is no 'crsp'."
     >>> in_options("horizon='52X' is not a duration. A database URL needs table=, the name.")
     "--horizon='52X' is not a duration. A database URL needs --table, the name."
     >>> in_options("There is no file 'date=2024/orders.csv'.")
@@ -149,11 +154,16 @@ def show_text(text: str, *, label: str = "", first: int = 0, others: int = 0) ->
     from rich.text import Text
 
     console = _stdout()
-    paragraph = Text.assemble((printable(label), "bold"), label and ": ", printable(text))
+    paragraph = Text.assemble((printable(label), "bold"), label and " ", printable(text))
     lines = paragraph.wrap(console, max(min(console.width, _WIDEST_TEXT) - others, 1))
     for number, line in enumerate(lines):
         line.rstrip()
         console.print(Text(" " * (others if number else first)) + line, soft_wrap=True)
+
+
+def show_aside(text: str) -> None:
+    """Write to the terminal what matters less."""
+    _stdout().print(text, style="dim", markup=False, highlight=False)
 
 
 def show_table(
@@ -190,7 +200,7 @@ def show_table(
         notes.append(f"Not shown: {', '.join(n for n in table.columns if n in hidden)}.")
     if notes:
         notes.append("For all of it: -o FILE, or a pipe.")
-        _stdout().print(" ".join(notes), style="dim", markup=False, highlight=False)
+        show_aside(" ".join(notes))
 
 
 def _width(columns: Iterable[Sequence[str]]) -> int:
@@ -200,6 +210,12 @@ def _width(columns: Iterable[Sequence[str]]) -> int:
     return sum(
         max(cell_len(line) for cell in cells for line in cell.split("\n")) + 2 for cells in columns
     )
+
+
+def fitting(columns: Sequence[Sequence[str]]) -> int:
+    """Count the columns that the terminal has room for from the left, drawn close together."""
+    widths = [_width([column]) - 1 for column in columns]
+    return sum(total - 1 <= _stdout().width for total in itertools.accumulate(widths))
 
 
 def draw(

@@ -11,8 +11,6 @@ from clvforecast.cli.fits import DEFAULT_UNIT
 from clvforecast.cli.options import Ridge, Unit
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clvforecast.cli.fits import Fits
     from clvforecast.evaluation import Backtest, Diagnosis
     from clvforecast.transactions import Transactions
@@ -73,7 +71,9 @@ class BacktestOptions:
 
     def __post_init__(self) -> None:
         if self.cutoff and self.origins is not None:
-            raise typer.BadParameter("--origins chooses the days that --cutoff names. Leave one out.")
+            raise typer.BadParameter(
+                "--origins chooses the days that --cutoff names. Leave one out."
+            )
 
     def check(self) -> None:
         """Raise now what the backtest would raise after the orders are read."""
@@ -92,7 +92,7 @@ class BacktestOptions:
         """Hold the forecasts against what came, with a progress bar if somebody is watching."""
         import clvforecast as clv
 
-        return clv.backtest(  # type: ignore[no-any-return]
+        return clv.backtest(
             log,
             cutoffs=self.cutoff or None,
             n=self.origins,
@@ -136,4 +136,4 @@ def diagnosed(log: "Transactions", fits: "Fits", time_unit: str | None) -> "Diag
     import clvforecast as clv
 
     with console.progress("Checking what the models assume"):
-        return clv.diagnose(log, fits.purchases, fits.spend, time_unit=time_unit)  # type: ignore[no-any-return]
+        return clv.diagnose(log, fits.purchases, fits.spend, time_unit=time_unit)

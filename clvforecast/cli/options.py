@@ -414,7 +414,7 @@ Json = Annotated[
     _option(
         "--json",
         panel=_OUTPUT,
-        text="Print all of it as one JSON object, on a terminal, too; null is no finite number.",
+        text="Print everything as one JSON object instead; null where there is no finite number.",
     ),
 ]
 Picture = Annotated[

@@ -10,10 +10,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from clvforecast.comparison import Comparison
+    from clvforecast.evaluation import Backtest, Diagnosis
     from clvforecast.fitting import Fit
     from clvforecast.portfolios import Portfolio
 
-__all__ = ["KINDS", "Kind", "draw_comparison", "draw_portfolio", "draw_purchases"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "draw_backtest",
+    "draw_comparison",
+    "draw_diagnosis",
+    "draw_portfolio",
+    "draw_purchases",
+]
 
 
 class Kind(enum.StrEnum):
@@ -69,6 +78,38 @@ def draw_portfolio(portfolio: "Portfolio", *, cumulative: bool) -> "Figure":
         plots.plot_portfolio(portfolio, ax, quantity=quantity, cumulative=cumulative)
     plt.close(figure)
     return figure  # type: ignore[no-any-return]
+
+
+def draw_backtest(past: "Backtest") -> "Figure":
+    """Draw how right the first model was at the last cutoff: four pictures on a page."""
+    plt = _pyplot()
+    from clvforecast import plots
+    from clvforecast.evaluation import (
+        decile_calibration,
+        gains_curves,
+        interval_coverage,
+        pit_counts,
+    )
+
+    figure, ((top_left, top_right), (left, right)) = plt.subplots(
+        2, 2, figsize=(9.6, 7.6), layout="constrained", gridspec_kw={"hspace": 0.08}
+    )
+    plots.plot_decile_calibration(decile_calibration(past), top_left)
+    plots.plot_gains(gains_curves(past), top_right)
+    plots.plot_pit(pit_counts(past), left)
+    plots.plot_interval_coverage(interval_coverage(past), right)
+    plt.close(figure)
+    return figure  # type: ignore[no-any-return]
+
+
+def draw_diagnosis(found: "Diagnosis") -> "Figure":
+    """Draw the weekly orders of the same customers beside what even buying would give."""
+    plt = _pyplot()
+    from clvforecast import plots
+
+    figure = plots.plot_weekly_orders(found.evidence["weeks"]).figure
+    plt.close(figure)
+    return figure  # type: ignore[return-value]
 
 
 def _draw(kind: Kind, data: Any) -> "Figure":
