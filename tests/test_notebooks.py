@@ -67,6 +67,7 @@ def test_all_notebooks_are_there():
         "01_next_year_value",
         "02_predicted_vs_historical",
         "03_uncertainty",
+        "04_trust",
     ]
 
 
