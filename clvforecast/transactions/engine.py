@@ -80,7 +80,9 @@ def embedded(memory_limit: str | None = None) -> Any:
 
     connection = ibis.duckdb.connect()
     limit(connection, memory_limit)
-    connection.con.execute("SET enable_progress_bar = false")
+    # Where DuckDB cannot draw a bar, in a notebook without ipywidgets, it is off and not to be set.
+    if connection.con.execute("SELECT current_setting('enable_progress_bar')").fetchone()[0]:
+        connection.con.execute("SET enable_progress_bar = false")
     # What does not fit in memory goes to the system's temporary folder, not to the working one.
     spill = Scratch(Path(tempfile.gettempdir()), "clvforecast-spill")
     connection.con.execute("SET temp_directory = $1", [str(spill.path)])
