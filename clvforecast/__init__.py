@@ -30,6 +30,15 @@ if TYPE_CHECKING:
         silence_limits,
         spend_distribution,
     )
+    from clvforecast.decisions import (
+        Segmentation,
+        SegmentTransitions,
+        ValueRules,
+        WhatIf,
+        segment_transitions,
+        segments,
+        what_if,
+    )
     from clvforecast.errors import ClvError, DataError, FitError, FitWarning, MissingExtra
     from clvforecast.evaluation import (
         Backtest,
@@ -80,9 +89,13 @@ _HOME = {
     "ParameterDraws": "fitting",
     "Portfolio": "portfolios",
     "Quality": "transactions",
+    "SegmentTransitions": "decisions",
+    "Segmentation": "decisions",
     "Split": "transactions",
     "StateUpdate": "states",
     "Transactions": "transactions",
+    "ValueRules": "decisions",
+    "WhatIf": "decisions",
     "alive_history": "customers",
     "backtest": "evaluation",
     "compare": "comparison",
@@ -104,10 +117,13 @@ _HOME = {
     "purchase_tracking": "evaluation",
     "read_orders": "transactions",
     "read_state": "states",
+    "segment_transitions": "decisions",
+    "segments": "decisions",
     "silence_limits": "customers",
     "spend_distribution": "customers",
     "summary_sql": "queries",
     "update_state": "states",
+    "what_if": "decisions",
 }
 _MODULES = ("datasets", "metrics", "plots")
 
@@ -132,9 +148,13 @@ __all__ = [
     "ParameterDraws",
     "Portfolio",
     "Quality",
+    "SegmentTransitions",
+    "Segmentation",
     "Split",
     "StateUpdate",
     "Transactions",
+    "ValueRules",
+    "WhatIf",
     "alive_history",
     "backtest",
     "compare",
@@ -159,10 +179,13 @@ __all__ = [
     "purchase_tracking",
     "read_orders",
     "read_state",
+    "segment_transitions",
+    "segments",
     "silence_limits",
     "spend_distribution",
     "summary_sql",
     "update_state",
+    "what_if",
 ]
 
 

@@ -28,7 +28,10 @@ OF_RESULTS = {
     "plot_interval_coverage",
     "plot_pit",
     "plot_purchase_tracking",
+    "plot_segment_transitions",
+    "plot_segments",
     "plot_weekly_orders",
+    "plot_what_if",
 }
 # An engine adds up in any order, so the last digits of two readings of one log may differ.
 CLOSE = {"rtol": 1e-9, "check_dtype": False, "check_categorical": False}

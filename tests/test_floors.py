@@ -32,6 +32,7 @@ FLOORS = {
     "portfolios": 3,
     "comparison": 4,
     "evaluation": 4,
+    "decisions": 4,
     "customers": 4,
     "plots": 5,
     "interop": 5,

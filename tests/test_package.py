@@ -56,9 +56,13 @@ def test_the_public_names():
         "ParameterDraws",
         "Portfolio",
         "Quality",
+        "SegmentTransitions",
+        "Segmentation",
         "Split",
         "StateUpdate",
         "Transactions",
+        "ValueRules",
+        "WhatIf",
         "alive_history",
         "backtest",
         "compare",
@@ -83,10 +87,13 @@ def test_the_public_names():
         "purchase_tracking",
         "read_orders",
         "read_state",
+        "segment_transitions",
+        "segments",
         "silence_limits",
         "spend_distribution",
         "summary_sql",
         "update_state",
+        "what_if",
     ]
 
 

@@ -62,6 +62,37 @@ class PurchaseModel(Model):
             If `t` or `rate` is negative.
         """
 
+    @abstractmethod
+    def purchases_if_changed(
+        self,
+        t: ArrayLike,
+        x: ArrayLike,
+        T: ArrayLike,
+        *,
+        buying: float = 1.0,
+        leaving: float = 1.0,
+        rate: float = 0.0,
+    ) -> FloatArray:
+        """`purchases_if_alive` of customers who from T on buy and leave at other rates.
+
+        What the past says of them stays as it is.
+
+        Parameters
+        ----------
+        t, x, T, rate
+            As of `purchases_if_alive`.
+        buying : float
+            How many times as fast they buy.
+        leaving : float
+            How many times as readily they leave: a factor of the probability of dropout at a
+            purchase, or of the rate of leaving.
+
+        Raises
+        ------
+        DataError
+            If `buying` or `leaving` is not positive and finite, or as `purchases_if_alive`.
+        """
+
     def expected_purchases(
         self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> FloatArray:

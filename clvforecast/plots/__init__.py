@@ -31,6 +31,8 @@ from clvforecast.plots.purchases import (
     plot_p_alive_matrix,
     plot_purchase_counts,
 )
+from clvforecast.plots.scenarios import plot_what_if
+from clvforecast.plots.segments import plot_segment_transitions, plot_segments
 from clvforecast.plots.tracking import plot_purchase_tracking, plot_weekly_orders
 
 __all__ = [
@@ -50,6 +52,9 @@ __all__ = [
     "plot_purchase_distribution",
     "plot_purchase_tracking",
     "plot_rank_movement",
+    "plot_segment_transitions",
+    "plot_segments",
     "plot_spend_distribution",
     "plot_weekly_orders",
+    "plot_what_if",
 ]
