@@ -145,7 +145,11 @@ class TestPipe:
         # Kept fits differ from these in the last digits, and limits are found to 1e-6.
         pd.testing.assert_frame_equal(table, expected, **{**CLOSE, "rtol": 1e-5})
 
-    def test_forecast_with_uncertain_parameters(self, log: Path, rfm: pd.DataFrame) -> None:
+    def test_forecast_with_uncertain_parameters(self, tmp_path: Path) -> None:
+        log = tmp_path / "orders.csv"
+        sample = clv.datasets.load_cdnow(sample=True)
+        sample[sample["customer_id"] < "05000"].to_csv(log, index=False)
+        rfm = clv.read_orders(log).summarize("W")
         terms = ["--horizon", "39W", "--level", "0.8", "--posterior"]
         table = read_csv(run("forecast", log, *terms).stdout)
         buys, spend = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
