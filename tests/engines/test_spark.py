@@ -17,6 +17,9 @@ pytestmark = [
     pytest.mark.xdist_group("spark"),
     # What engines say when they are closed or collected is not about the code under test.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # Sockets that py4j leaves to the collector would raise in it, and pytest keep the frames that
+    # it came upon, with the summaries in them.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "spark_example.py"
