@@ -11,12 +11,13 @@ import pandas as pd
 from clvforecast.decisions.levers import Changes, chosen_changes, is_possible
 from clvforecast.decisions.outcomes import TOGETHER, WhatIf
 from clvforecast.decisions.valuations import Valuation, by_forecast, by_formula
-from clvforecast.errors import DataError, suggest
+from clvforecast.errors import DataError
 from clvforecast.fitting import Fit
 from clvforecast.forecasting.terms import Terms
 from clvforecast.historical import HistoricalCLV
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, IntArray
+from clvforecast.numerics.arrays import FloatArray
+from clvforecast.portfolios.grouping import segment_codes
 from clvforecast.units import Duration
 
 __all__ = ["what_if"]
@@ -155,7 +156,7 @@ def what_if(
         raise DataError("horizon=0 leaves no value to change. Give one such as '1Y'.")
     known = {"margin": terms.margin, "annual_discount_rate": terms.annual_discount_rate}
     changes, left_out = chosen_changes(change, **known)
-    segments, codes = _segments(rfm, by)
+    segments, codes = segment_codes(rfm, by, _LEVELS)
     count = 1 if segments is None else len(segments)
     methods = {"forecast": by_forecast(terms, rfm, codes, count)}
     notes = left_out
@@ -236,26 +237,3 @@ def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     ratio = np.full(above.shape, np.nan)
     np.divide(above, below, out=ratio, where=below != 0)
     return ratio
-
-
-def _segments(
-    rfm: pd.DataFrame, by: str | Sequence[str] | None
-) -> tuple[pd.Index[Any] | None, IntArray]:
-    """The segments, sorted, and which one each customer is in."""
-    if by is None:
-        return None, np.zeros(len(rfm), dtype=np.int64)
-    names = [by] if isinstance(by, str) else list(by)
-    if not names:
-        raise DataError("by=[] names no column. Leave it out for all customers together.")
-    for name in names:
-        if name not in rfm.columns:
-            raise DataError(
-                f"by={name!r} is not a column of the summary. "
-                f"{suggest(str(name), map(str, rfm.columns))} Segments of an order log come from "
-                "orders.customer_segments()."
-            )
-        if name in _LEVELS:
-            raise DataError(f"by={name!r} is what a level of the result is called. Rename it.")
-    key = names[0] if len(names) == 1 else names
-    groups = rfm.groupby(key, observed=True, dropna=False, sort=True)
-    return groups.size().index, np.asarray(groups.ngroup(), dtype=np.int64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from clvforecast.errors import DataError, FitError, suggest
+from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import (
     Fit,
     checked_posterior,
@@ -21,7 +21,7 @@ from clvforecast.fitting import (
     spend_model,
 )
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, IntArray
+from clvforecast.numerics.arrays import FloatArray
 from clvforecast.periods import Periods, calendar_periods, last_day_ahead, unit_periods
 from clvforecast.portfolios.acquisition import Plan, acquisition_plan
 from clvforecast.portfolios.futures import (
@@ -32,6 +32,7 @@ from clvforecast.portfolios.futures import (
     expected_totals,
     futures,
 )
+from clvforecast.portfolios.grouping import segment_codes
 from clvforecast.portfolios.totals import Portfolio
 from clvforecast.progress import tracked
 from clvforecast.units import Duration, check_time_unit, days_per, duration_in_units
@@ -154,7 +155,7 @@ def portfolio(
     _check_one_value_each(models)
     periods = _periods(horizon, period, unit, rfm.attrs.get("until"))
     drawn_models = _models_per_simulation(models, posterior, unit, _count(simulations))
-    segments, codes = _segments(rfm, by)
+    segments, codes = segment_codes(rfm, by)
     x, t_x, T = model_columns(type(models.purchases), rfm)
     m = model_columns(type(models.spend), rfm)[1]
     plan = None
@@ -208,27 +209,6 @@ def _periods(horizon: Duration, period: str, unit: str | None, until: Any) -> Pe
         ) from None
     last = last_day_ahead(after, horizon, check_time_unit(unit))
     return calendar_periods(after, last, period)
-
-
-def _segments(
-    rfm: pd.DataFrame, by: str | Sequence[str] | None
-) -> tuple[pd.Index[Any] | None, IntArray]:
-    """The segments, sorted, and which one each customer is in."""
-    if by is None:
-        return None, np.zeros(len(rfm), dtype=np.int64)
-    names = [by] if isinstance(by, str) else list(by)
-    if not names:
-        raise DataError("by=[] names no column. Leave it out for all customers together.")
-    for name in names:
-        if name not in rfm.columns:
-            raise DataError(
-                f"by={name!r} is not a column of the summary. "
-                f"{suggest(str(name), rfm.columns)} Segments of an order log come from "
-                "orders.customer_segments()."
-            )
-    key = names[0] if len(names) == 1 else names
-    groups = rfm.groupby(key, observed=True, dropna=False, sort=True)
-    return groups.size().index, np.asarray(groups.ngroup(), dtype=np.int64)
 
 
 def _models_per_simulation(
