@@ -10,6 +10,7 @@ import clvforecast
 PACKAGE = Path(clvforecast.__file__).parent
 
 FLOORS = {
+    "documents": 0,
     "errors": 0,
     "files": 0,
     "transfers": 0,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clvforecast.documents import plain, records
 from clvforecast.units import days_per
 from clvforecast.wording import format_amount, format_days, format_number, wrapped
 
@@ -65,10 +66,10 @@ class WhatIf:
     def to_dict(self) -> dict[str, Any]:
         """Everything, of JSON's types: what is not a finite number is None."""
         return {
-            **{name: _plain(value) for name, value in self.attrs.items()},
-            "levers": _records(self.table),
-            "interaction": {str(name): _plain(v) for name, v in self.interaction.items()},
-            "segments": None if self.segments is None else _records(self.segments),
+            **{name: plain(value) for name, value in self.attrs.items()},
+            "levers": records(self.table),
+            "interaction": {str(name): plain(v) for name, v in self.interaction.items()},
+            "segments": None if self.segments is None else records(self.segments),
             "notes": list(self.notes),
         }
 
@@ -167,25 +168,3 @@ def _signed(amount: float, scale: float) -> str:
 
 def _or_blank(value: float) -> str:
     return f"{value:.2f}" if math.isfinite(value) else ""
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """One dictionary per row, its index among them."""
-    flat = table.reset_index()
-    return [
-        {str(name): _plain(value) for name, value in zip(flat.columns, row, strict=True)}
-        for row in flat.itertuples(index=False, name=None)
-    ]
-
-
-def _plain(value: Any) -> Any:
-    """A value of JSON's types."""
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, str | bool | int):
-        return value
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | bool | int) else str(value)

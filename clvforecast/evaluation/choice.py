@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, ndtr
 
+from clvforecast.documents import plain, records
 from clvforecast.errors import DataError, suggest
 from clvforecast.fitting import Fit
 from clvforecast.fitting.cells import Cells
@@ -72,18 +73,15 @@ class FitComparison:
             "best": self.best,
             "fits": [
                 {
-                    **_plain(row),
+                    **row,
                     "estimates": {
-                        name: value
-                        for name, value in _plain(self.parameters.loc[row["fit"]].to_dict()).items()
-                        if value is not None
+                        str(name): plain(value)
+                        for name, value in self.parameters.loc[row["fit"]].dropna().items()
                     },
                 }
-                for row in self.table.reset_index().to_dict("records")
+                for row in records(self.table)
             ],
-            "held_out": None
-            if self.held_out is None
-            else [_plain(row) for row in self.held_out.reset_index().to_dict("records")],
+            "held_out": None if self.held_out is None else records(self.held_out),
             "notes": list(self.notes),
         }
 
@@ -368,16 +366,6 @@ def _said_held_out(held_out: pd.DataFrame) -> list[str]:
             f"{len(apart)} of {len(own)} scores{': ' if apart else ''}{', '.join(apart)}."
         )
     return said
-
-
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Values of JSON's types; None for what is missing or not finite."""
-    plain: dict[str, Any] = {}
-    for name, value in row.items():
-        value = value.item() if isinstance(value, np.generic) else value
-        missing = isinstance(value, float) and not math.isfinite(value)
-        plain[str(name)] = None if missing else value
-    return plain
 
 
 def _figure(value: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from clvforecast.documents import plain
 from clvforecast.evaluation.assumptions.findings import VERDICTS, Finding
 
 __all__ = ["Diagnosis"]
@@ -79,10 +80,7 @@ class Diagnosis:
             "until": self.until,
             "verdicts": self._counts(),
             "findings": [
-                {
-                    name: None if isinstance(value, float) and not math.isfinite(value) else value
-                    for name, value in dataclasses.asdict(finding).items()
-                }
+                {name: plain(value) for name, value in dataclasses.asdict(finding).items()}
                 for finding in self.findings
             ],
         }

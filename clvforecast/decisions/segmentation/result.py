@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from clvforecast.decisions.segmentation.rules import ValueRules
+from clvforecast.documents import plain, records
 from clvforecast.units import days_per
 from clvforecast.wording import format_amount, format_days, format_number, wrapped
 
@@ -92,11 +93,11 @@ class Segmentation:
             "customers": len(self.customers),
             "level": self.level,
             "small": self.small,
-            "terms": {name: _plain(value) for name, value in self.terms.items()},
-            "rules": {n: _plain(v) for n, v in dataclasses.asdict(self.rules).items()},
-            "whole": _records(self.whole)[0],
-            "segments": _records(self.table),
-            "means": None if self.means is None else _records(self.means),
+            "terms": {name: plain(value) for name, value in self.terms.items()},
+            "rules": {n: plain(v) for n, v in dataclasses.asdict(self.rules).items()},
+            "whole": records(self.whole)[0],
+            "segments": records(self.table),
+            "means": None if self.means is None else records(self.means),
         }
 
     def __str__(self) -> str:
@@ -191,22 +192,3 @@ def segment_name(key: object) -> str:
     ('rising', 'UK / 1997Q1', 'UK')
     """
     return " / ".join(map(str, key)) if isinstance(key, tuple) else str(key)
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    names = [str(name) for name in table.index.names]
-    records = []
-    record: dict[str, Any]
-    for key, row in zip(table.index, table.to_dict("records"), strict=True):
-        record = dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
-        record |= {str(name): value for name, value in row.items()}
-        records.append({name: _plain(value) for name, value in record.items()})
-    return records
-
-
-def _plain(value: Any) -> Any:
-    """A value of JSON's types."""
-    value = value.item() if isinstance(value, np.generic) else value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
