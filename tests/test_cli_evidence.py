@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import clvforecast as clv
-from clvforecast.cli import console, verdicts
+from clvforecast.cli import console
 from clvforecast.cli.commands import app
+from clvforecast.cli.screens import evidence
 
 CUTOFFS = ["1997-06-30", "1997-09-30"]
 TERMS = ["--horizon", "13W", "--cutoff", CUTOFFS[1], "--cutoff", CUTOFFS[0], "--level", "0.8",
@@ -199,7 +200,7 @@ class TestBacktest:
     def test_the_best_and_what_is_within_noise_of_it_are_marked(
         self, past: clv.Backtest, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        verdicts.show_backtest(past)
+        evidence.show_backtest(past)
         rows = capsys.readouterr().out.split("spend")[0].splitlines()
         marked = {name for name in past.baselines for row in rows if name in row and "*" in row}
         expected = set()
@@ -216,7 +217,7 @@ class TestBacktest:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setenv("COLUMNS", "120")
-        verdicts.show_backtest(past)
+        evidence.show_backtest(past)
         assert " rmse" in capsys.readouterr().out.split("Not shown")[0]
 
     @pytest.mark.usefixtures("terminal")
@@ -231,7 +232,7 @@ class TestBacktest:
             cutoffs=past.cutoffs[1:],
             _replicated=past._replicated[chosen],
         )
-        verdicts.show_backtest(fewer)
+        evidence.show_backtest(fewer)
         shown = capsys.readouterr().out
         assert "log_score" in shown
         assert "spearman" in shown
@@ -300,7 +301,7 @@ class TestDiagnose:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setenv("COLUMNS", columns)
-        verdicts.show_diagnosis(found)
+        evidence.show_diagnosis(found)
         shown = capsys.readouterr().out
         assert max(map(len, shown.splitlines())) <= min(int(columns), 100)
         text = " ".join(shown.split())

@@ -4,19 +4,21 @@
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clvforecast.cli import console, output
-from clvforecast.cli.options import OrderOptions
+from clvforecast.cli.options.orders import OrderOptions
+from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
     from clvforecast.transactions import Transactions
 
 __all__ = ["StateOptions", "StatePath"]
 
-_PANEL: Final = "State"
+_option = panel("State")
+
 
 StatePath = Annotated[
     Path,
@@ -34,10 +36,6 @@ class Repeated(enum.StrEnum):
     skip = "skip"
     add = "add"
     error = "error"
-
-
-def _option(*names: str, text: str, **how: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_PANEL, **how)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,13 @@
 
 # No postponed annotations here: typer reads them while the program runs.
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-import typer
+from clvforecast.cli.options.panels import panel
 
 __all__ = ["QueryOptions"]
 
-_PANEL: Final = "Orders"
-
-
-def _option(*names: str, text: str, **how: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_PANEL, **how)
+_option = panel("Orders")
 
 
 @dataclass(frozen=True)

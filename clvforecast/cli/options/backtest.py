@@ -8,7 +8,8 @@ import typer
 
 from clvforecast.cli import console, output
 from clvforecast.cli.fits import DEFAULT_UNIT
-from clvforecast.cli.options import Ridge, Unit
+from clvforecast.cli.options.models import Ridge, Unit
+from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
     from clvforecast.cli.fits import Fits
@@ -17,12 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BacktestOptions", "diagnosed", "scores_document"]
 
-_PANEL: Final = "Backtest"
+_option = panel("Backtest")
+
 _TERMS: Final = ("time_unit", "horizon_days", "level", "replicates")
-
-
-def _option(*names: str, text: str, **how: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_PANEL, **how)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clvforecast.cli import console
-from clvforecast.cli.options import Posterior, TimeUnit
+from clvforecast.cli.options.models import TimeUnit
+from clvforecast.cli.options.panels import panel
+from clvforecast.cli.options.value import Posterior
 from clvforecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,13 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PortfolioOptions"]
 
-_PANEL: Final = "Portfolio"
+_option = panel("Portfolio")
+
 # The month after is February, the shortest: nothing is refused here that the orders allow.
 _BEFORE_FEBRUARY: Final = "2001-01-31"
-
-
-def _option(*names: str, text: str, **how: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=_PANEL, **how)
 
 
 @dataclass(frozen=True)

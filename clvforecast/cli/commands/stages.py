@@ -1,0 +1,147 @@
+"""The steps that commands share: orders in, models fitted, tables handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import clvforecast as clv
+from clvforecast.cli import console, output
+from clvforecast.cli.fits import Fits, fit_models, read_fits, save_fits
+from clvforecast.cli.options.formula import HistoricalOptions
+from clvforecast.cli.options.models import FitOptions
+from clvforecast.cli.options.orders import OrderOptions
+from clvforecast.cli.options.outputs import check_json
+from clvforecast.cli.options.portfolio import PortfolioOptions
+from clvforecast.cli.options.value import ValueOptions
+from clvforecast.cli.screens import values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clvforecast.comparison import Comparison
+    from clvforecast.transactions import Transactions
+
+__all__ = [
+    "check_outputs",
+    "check_posterior",
+    "compared",
+    "fit_and_save",
+    "fitted",
+    "forecast_of",
+    "hand_on",
+    "hand_on_unless_shown",
+    "opened",
+    "read",
+    "summarized",
+]
+
+
+def read(
+    orders: OrderOptions, *, segments: Sequence[str] = (), partial: bool = False
+) -> Transactions:
+    """Read the orders, and say what was dropped."""
+    with console.progress("Reading the orders"):
+        log = orders.read(segments=segments, partial=partial)
+    values.say_dropped(log.quality)
+    return log
+
+
+def summarized(log: Transactions, time_unit: str) -> pd.DataFrame:
+    """Summarise the customers."""
+    with console.progress("Summarising the customers"):
+        return log.summarize(time_unit=str(time_unit))
+
+
+def opened(
+    orders: OrderOptions,
+    models: FitOptions,
+    value: ValueOptions | PortfolioOptions,
+    *,
+    segments: Sequence[str] = (),
+) -> tuple[Transactions, Fits | None]:
+    """Check what can be checked before the work, and read the orders and any fits kept."""
+    output.check_target(models.save, output.FITS, source=orders.source)
+    with console.progress("Getting ready"):
+        value.check()
+    kept = read_fits(models.model) if models.model else None
+    return read(orders, segments=segments), kept
+
+
+def fitted(log: Transactions, kept: Fits | None, models: FitOptions) -> tuple[Fits, pd.DataFrame]:
+    """Summarise the orders; fit the models, unless there are fits."""
+    rfm = summarized(log, models.unit(kept))
+    return kept or fit_and_save(rfm, models), rfm
+
+
+def fit_and_save(rfm: pd.DataFrame | clv.LazySummary, models: FitOptions) -> Fits:
+    """Fit the models, and keep the fits if that is asked for."""
+    fits = fit_models(rfm, ridge=models.ridge)
+    if models.save:
+        save_fits(fits, models.save)
+    return fits
+
+
+def check_posterior(models: FitOptions, *, posterior: bool) -> None:
+    """Refuse draws from the posterior of fits that came without their data."""
+    if posterior and models.model:
+        raise typer.BadParameter(
+            "--posterior needs the orders that the models were fitted to, and --model brings fits "
+            "without. Leave one out."
+        )
+
+
+def forecast_of(fits: Fits, rfm: pd.DataFrame, value: ValueOptions, **more: Any) -> pd.DataFrame:
+    """Forecast on the terms that are asked for."""
+    with console.progress("Forecasting"):
+        return value.forecast(fits.purchases, fits.spend, rfm, **more)
+
+
+def compared(
+    orders: OrderOptions,
+    models: FitOptions,
+    value: ValueOptions,
+    formula: HistoricalOptions,
+    quantile: float,
+) -> Comparison:
+    """Set each customer's forecast beside the simple formula."""
+    log, kept = opened(orders, models, value)
+    past = formula.work_out(log, margin=value.margin)  # soon done, and soon refused
+    table = forecast_of(*fitted(log, kept, models), value)
+    with console.progress("Comparing"):
+        return clv.compare(table, past, quantile=quantile)
+
+
+def hand_on(
+    table: pd.DataFrame,
+    target: Path | None,
+    *,
+    noun: str = "customers",
+    expendable: Sequence[str] = (),
+) -> None:
+    """Give the table to a file, to whoever reads it on a terminal, or to a pipe."""
+    flat = table.reset_index()
+    if target is not None:
+        output.write_table(flat, target)
+    elif console.on_terminal():
+        console.show_table(flat, noun=noun, expendable=expendable)
+    else:
+        output.pipe_table(flat)
+
+
+def check_outputs(
+    orders: OrderOptions, as_json: bool, target: Path | None, picture: Path | None
+) -> None:
+    """Raise before the work starts if one of its results could not be handed on."""
+    check_json(as_json, target)
+    output.check_target(target, output.TABLES, source=orders.source)
+    output.check_target(picture, output.PICTURES, source=orders.source)
+
+
+def hand_on_unless_shown(table: pd.DataFrame, target: Path | None) -> None:
+    """Give a table to a file or a pipe; a terminal has seen what it says."""
+    if target is not None or not console.on_terminal():
+        hand_on(table, target)
