@@ -207,7 +207,7 @@ class TestOutput:
     @pytest.mark.parametrize(
         ("command", "name", "fragment"),
         [
-            (["forecast"], "x.xlsx", "ending '.xlsx' is unknown. Use .csv, .parquet or .json."),
+            (["forecast"], "x.xls", "ending '.xls' is unknown. Use .csv, .parquet, .json or .xlsx."),
             (["forecast"], "x", "it has no ending"),
             (["summary"], "no/x.csv", "does not exist"),
             (["compare"], "folder.csv", "it is a folder"),

@@ -342,7 +342,7 @@ class TestDiagnose:
         (["--replicates", "1"], "--replicates=1 must be a whole number, 2 or more"),
         (["--workers", "0"], "--workers=0 must be a whole number, 1 or more"),
         (["--seed", "-1"], "--seed=-1 must be a whole number"),
-        (["-o", "scores.txt"], "Use .csv, .parquet or .json."),
+        (["-o", "scores.txt"], "Use .csv, .parquet, .json or .xlsx."),
         (["--picture", "proof.csv"], "Use .png, .svg or .pdf."),
         ([], "There is no file 'nowhere.csv'"),
     ],
@@ -370,7 +370,7 @@ def test_a_log_that_holds_no_such_holdout(log: Path, options: list[str], fragmen
     ("options", "fragment"),
     [
         ([], "There is no file 'nowhere.csv'"),
-        (["-o", "findings.xlsx"], "Use .csv, .parquet or .json."),
+        (["-o", "findings.xls"], "Use .csv, .parquet, .json or .xlsx."),
         (["--picture", "weeks.csv"], "Use .png, .svg or .pdf."),
         (["--save", "fits.csv"], "Use .json."),
         (["--model", "none.json"], "Cannot read the fits in 'none.json'"),

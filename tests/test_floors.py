@@ -13,6 +13,7 @@ FLOORS = {
     "documents": 0,
     "errors": 0,
     "files": 0,
+    "spreadsheets": 0,
     "transfers": 0,
     "units": 0,
     "wording": 0,

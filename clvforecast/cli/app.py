@@ -28,7 +28,7 @@ def _say_version(wanted: bool) -> None:
 _HELP = """From an order log to what each customer will be worth.
 
 Each command reads orders from a file or a database. On a terminal it draws a table; into a pipe it
-writes CSV; with -o it writes a CSV, Parquet or JSON file.
+writes CSV; with -o it writes a CSV, Parquet, JSON or Excel file.
 """
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "draw",
     "fitting",
+    "holds",
     "in_options",
     "on_terminal",
     "printable",
@@ -46,24 +47,17 @@ _ARGUMENTS: Final = {
 } | {
     name: "--" + name.replace("_", "-")
     for name in (
-        *("amount", "by", "customer", "date", "date_format", "decimal", "duplicates", "horizon"),
-        *(
-            "level",
-            "lifespan",
-            "margin",
-            "order",
-            "period",
-            "quantile",
-            "refunds",
-            "ridge",
-            "separator",
-        ),
-        *("cutoff", "dialect", "new_customers", "repeated", "replicates", "seed", "simulations"),
-        *("table", "thousands", "time_unit", "timeout", "tz", "until", "workers"),
+        *("amount", "budget", "by", "change", "cost", "customer", "cutoff", "date", "date_format"),
+        *("decimal", "dialect", "duplicates", "fading", "groups", "horizon", "level", "lifespan"),
+        *("lost", "margin", "new_customers", "new_within", "order", "period", "quantile"),
+        *("reference", "refunds", "repeated", "replicates", "ridge", "seed", "separator"),
+        *("simulations", "since", "small", "success", "table", "target_payback", "target_ratio"),
+        *("thousands", "time_unit", "timeout", "tz", "until", "workers"),
     )
 }
 _ARGUMENT: Final = re.compile(rf"(?<![\w.'\"/-])({'|'.join(_ARGUMENTS)})=(?=(\S?))")
 _LEADING: Final = re.compile(rf"^({'|'.join(_ARGUMENTS)})(?=: )")
+_ONE_OF_SEVERAL: Final = re.compile(rf"(?<![\w.'\"/-])({'|'.join(_ARGUMENTS)})\['([^']*)'\]=")
 _CODE: Final = re.compile(rf"`({'|'.join(_ARGUMENTS)})`")
 
 
@@ -74,9 +68,12 @@ def in_options(message: str) -> str:
     "--metric: there is no 'crsp'."
     >>> in_options("horizon='52X' is not a duration. A database URL needs table=, the name.")
     "--horizon='52X' is not a duration. A database URL needs --table, the name."
+    >>> in_options("change['retention']=2.0: it must be below 1.")
+    '--change retention=2.0: it must be below 1.'
     >>> in_options("There is no file 'date=2024/orders.csv'.")
     "There is no file 'date=2024/orders.csv'."
     """
+    message = _ONE_OF_SEVERAL.sub(lambda match: f"{_ARGUMENTS[match[1]]} {match[2]}=", message)
 
     def option(match: re.Match[str]) -> str:
         has_value = match[2] and match[2] not in ",.;:)"
@@ -138,6 +135,13 @@ def on_terminal() -> bool:
 def show_lines(text: str) -> None:
     """Write text to the terminal, folding long lines between words."""
     _stdout().print(text, markup=False, highlight=False, emoji=False)
+
+
+def holds(text: str) -> bool:
+    """Whether the terminal is wide enough for the lines as they are."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.splitlines()), default=0) <= _stdout().width
 
 
 def show_text(text: str, *, label: str = "", first: int = 0, others: int = 0) -> None:

@@ -16,6 +16,7 @@ from clvforecast.cli import interrupts
 from clvforecast.cli.console import say
 from clvforecast.errors import DataError
 from clvforecast.files import replacing
+from clvforecast.spreadsheets import as_text, write_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sized
@@ -33,19 +34,19 @@ __all__ = [
     "check_target",
     "pipe_json",
     "pipe_table",
-    "records",
     "write_lazily",
     "write_picture",
     "write_table",
     "write_text",
 ]
 
-TABLES: Final = (".csv", ".parquet", ".json")
+TABLES: Final = (".csv", ".parquet", ".json", ".xlsx")
 PICTURES: Final = (".png", ".svg", ".pdf")
 FITS: Final = (".json",)
 _DOTS_PER_INCH: Final = 200
 _ROWS_AT_ONCE: Final = 50_000
 _CUSTOMER: Final = "customer_id"
+_SHEET: Final = "clvforecast"
 
 
 def check_target(target: Path | None, endings: tuple[str, ...], *, source: str = "") -> None:
@@ -81,6 +82,8 @@ def write_table(table: pd.DataFrame, target: Path) -> None:
     with _writing(target) as temporary:
         if ending == ".parquet":
             table.to_parquet(temporary, index=False)
+        elif ending == ".xlsx":
+            write_workbook(table, temporary, sheet=_SHEET)
         else:
             with temporary.open("wb") as file:
                 (_write_csv if ending == ".csv" else _write_json)(table, file)
@@ -127,12 +130,6 @@ def pipe_json(document: Mapping[str, Any]) -> None:
         stdout.write(f"{text}\n".encode())
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Give the rows as JSON knows values: no date, and no number that is not finite."""
-    plain = [_plain(table[name]) for name in table.columns]
-    return [dict(zip(table.columns, row, strict=True)) for row in zip(*plain, strict=True)]
-
-
 @contextmanager
 def _piping(noun: str) -> Iterator[IO[bytes]]:
     try:
@@ -166,7 +163,15 @@ class _OnlyTrying(Exception):  # noqa: N818 - nothing is wrong
 
 
 def _write_csv(table: pd.DataFrame, file: Any) -> None:
-    table.to_csv(
+    """Write what a spreadsheet program may open, and say where it is not what the table has."""
+    safe = as_text(table)
+    if safe is not table:
+        say(
+            "note",
+            "an apostrophe was put before texts that begin with = + - or @, so that no spreadsheet "
+            "program takes them for formulas. Parquet, JSON and .xlsx have them as they are",
+        )
+    safe.to_csv(
         file, index=False, date_format="%Y-%m-%d", lineterminator="\n", chunksize=_ROWS_AT_ONCE
     )
 
@@ -185,7 +190,7 @@ def _write_json(table: pd.DataFrame, file: Any) -> None:
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
-    """Give values that JSON knows: no date, and no number that is not finite."""
+    """Give values that JSON knows; customer ids are text, whatever they are in the orders."""
     if column.name == _CUSTOMER:
         return [str(value) for value in column]
     if column.dtype.kind == "f":

@@ -22,6 +22,7 @@ __all__ = [
     "draw_diagnosis",
     "draw_portfolio",
     "draw_purchases",
+    "draw_result",
 ]
 
 
@@ -51,7 +52,7 @@ KINDS = ", ".join(Kind)
 
 def draw_comparison(kind: Kind, both: "Comparison") -> "Figure":
     """Draw a picture of the forecast beside the simple formula."""
-    return _draw(kind, both)
+    return _draw(kind.name, both)
 
 
 def draw_purchases(kind: Kind, purchases: "Fit", rfm: "pd.DataFrame", horizon: str) -> "Figure":
@@ -61,11 +62,11 @@ def draw_purchases(kind: Kind, purchases: "Fit", rfm: "pd.DataFrame", horizon: s
     longest = float(rfm["T"].max())
     longest = math.floor(longest) or longest
     if kind is Kind.purchase_counts:
-        return _draw(kind, purchase_counts(purchases, rfm))
+        return _draw(kind.name, purchase_counts(purchases, rfm))
     if kind is Kind.p_alive_matrix:
-        return _draw(kind, frequency_recency_matrix(purchases, "p_alive", T=longest))
+        return _draw(kind.name, frequency_recency_matrix(purchases, "p_alive", T=longest))
     table = frequency_recency_matrix(purchases, "expected_purchases", T=longest, horizon=horizon)
-    return _draw(kind, table)
+    return _draw(kind.name, table)
 
 
 def draw_portfolio(portfolio: "Portfolio", *, cumulative: bool) -> "Figure":
@@ -78,6 +79,11 @@ def draw_portfolio(portfolio: "Portfolio", *, cumulative: bool) -> "Figure":
         plots.plot_portfolio(portfolio, ax, quantity=quantity, cumulative=cumulative)
     plt.close(figure)
     return figure  # type: ignore[no-any-return]
+
+
+def draw_result(name: str, found: Any) -> "Figure":
+    """Draw a result with the plot of this name."""
+    return _draw(name, found)
 
 
 def draw_backtest(past: "Backtest") -> "Figure":
@@ -112,11 +118,11 @@ def draw_diagnosis(found: "Diagnosis") -> "Figure":
     return figure  # type: ignore[return-value]
 
 
-def _draw(kind: Kind, data: Any) -> "Figure":
+def _draw(name: str, data: Any) -> "Figure":
     plt = _pyplot()
     from clvforecast import plots
 
-    figure = getattr(plots, f"plot_{kind.name}")(data).figure
+    figure = getattr(plots, f"plot_{name}")(data).figure
     plt.close(figure)
     return figure  # type: ignore[no-any-return]
 

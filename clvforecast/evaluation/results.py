@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import html
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from clvforecast.documents import records
 from clvforecast.errors import DataError, suggest
 from clvforecast.evaluation.origins import FittedPair
 from clvforecast.evaluation.scoring import HIGHER_IS_BETTER, TARGETS
@@ -19,6 +20,7 @@ from clvforecast.wording import format_days, format_number, wrapped
 __all__ = ["Backtest", "spread"]
 
 _SHOWN: Final = ("bias", "rmse", "crps", "coverage", "gini")
+_TERMS: Final = ("time_unit", "horizon_days", "level", "replicates")
 _TWO_SIDED_95: Final = 1.96
 _SAME: Final = 1e-9
 """Of a value: models no further apart than that are the same, however little the error is."""
@@ -196,6 +198,23 @@ class Backtest:
         if not rows.any():
             raise DataError(f"There is no {metric!r} of {target}: only of purchases.")
         return rows.to_numpy()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the customers, of JSON's types: what is not a finite number is None."""
+        scored = self.table[["metric", "target"]].drop_duplicates()
+        return {
+            "customers": len(self.customers.index.unique("customer_id")),
+            "cutoffs": [str(day) for day in self.cutoffs],
+            **{name: getattr(self, name) for name in _TERMS},
+            "models": list(self.models),
+            "baselines": list(self.baselines),
+            "scores": records(self.table),
+            "differences": [
+                {"target": target, "metric": metric, **row}
+                for metric, target in scored.itertuples(index=False)
+                for row in records(self.differences(metric, target))
+            ],
+        }
 
     def __str__(self) -> str:
         parts = [self._headline()]

@@ -3,6 +3,6 @@
 from clvforecast.cli.app import app
 
 # Each joins the program as it is imported; the help lists them in this order.
-from clvforecast.cli.commands import valuing, judging, keeping  # isort: skip
+from clvforecast.cli.commands import valuing, deciding, judging, keeping  # isort: skip
 
-__all__ = ["app", "judging", "keeping", "valuing"]
+__all__ = ["app", "deciding", "judging", "keeping", "valuing"]

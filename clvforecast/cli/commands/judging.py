@@ -11,11 +11,11 @@ from clvforecast.cli.app import app
 from clvforecast.cli.commands import stages
 from clvforecast.cli.fits import read_fits
 from clvforecast.cli.grouping import command
-from clvforecast.cli.options.backtest import BacktestOptions, diagnosed, scores_document
+from clvforecast.cli.options.backtest import BacktestOptions, diagnosed
 from clvforecast.cli.options.formula import HistoricalOptions, Quantile
 from clvforecast.cli.options.models import FitOptions
 from clvforecast.cli.options.orders import OrderOptions
-from clvforecast.cli.options.outputs import Json, Output, Picture, PictureOutput
+from clvforecast.cli.options.outputs import PictureOutput, ResultOptions
 from clvforecast.cli.options.value import ValueOptions
 from clvforecast.cli.pictures import (
     KINDS,
@@ -33,56 +33,49 @@ from clvforecast.cli.screens import evidence
 def backtest(
     orders: OrderOptions,
     past: BacktestOptions,
-    as_json: Json = False,
-    target: Output = None,
-    picture: Picture = None,
+    to: ResultOptions,
 ) -> None:
     """Hold forecasts against what then happened, beside what rules of thumb would have said.
 
     For each day the models are fitted again to what was known on it. The picture is of the last.
     """
-    stages.check_outputs(orders, as_json, target, picture)
+    to.check(orders.source)
     with console.progress("Getting ready"):
         past.check()
     found = past.work_out(stages.read(orders))
-    if picture:
-        with console.progress("Drawing"):
-            output.write_picture(draw_backtest(found), picture)
-    if as_json:
-        output.pipe_json(scores_document(found))
-        return
-    if console.on_terminal():
-        evidence.show_backtest(found)
-    stages.hand_on_unless_shown(found.table.set_index("cutoff"), target)
+    stages.hand_on_result(
+        found,
+        found.table.set_index("cutoff"),
+        to,
+        show=lambda: evidence.show_backtest(found),
+        draw=lambda: draw_backtest(found),
+    )
 
 
 @command(app, example="clv diagnose orders.csv --until 2024-12-31 --json")
 def diagnose(
     orders: OrderOptions,
     models: FitOptions,
-    as_json: Json = False,
-    target: Output = None,
-    picture: Picture = None,
+    to: ResultOptions,
 ) -> None:
     """Check what the models assume, and say what to do where these orders do not obey.
 
     The exit status is 0 whatever is found: that an assumption is violated is no error. The picture
     is of the orders week by week.
     """
-    stages.check_outputs(orders, as_json, target, picture)
+    to.check(orders.source)
     output.check_target(models.save, output.FITS, source=orders.source)
     kept = read_fits(models.model) if models.model else None
     log = stages.read(orders)
-    found = diagnosed(log, kept or stages.fitted(log, None, models)[0], models.time_unit)
-    if picture:
-        with console.progress("Drawing"):
-            output.write_picture(draw_diagnosis(found), picture)
-    if as_json:
-        output.pipe_json(found.to_dict())
-        return
-    if console.on_terminal():
-        evidence.show_diagnosis(found)
-    stages.hand_on_unless_shown(found.table, target)
+    fits = kept or stages.fitted(log, None, models)[0]
+    found = diagnosed(log, fits, models.time_unit)
+    stages.hand_on_result(
+        found,
+        found.table,
+        to,
+        show=lambda: evidence.show_diagnosis(found),
+        draw=lambda: draw_diagnosis(found),
+    )
 
 
 @command(app, example="clv plot predicted-vs-historical orders.csv -o picture.png")

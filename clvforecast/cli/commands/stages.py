@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -14,30 +14,37 @@ from clvforecast.cli.fits import Fits, fit_models, read_fits, save_fits
 from clvforecast.cli.options.formula import HistoricalOptions
 from clvforecast.cli.options.models import FitOptions
 from clvforecast.cli.options.orders import OrderOptions
-from clvforecast.cli.options.outputs import check_json
+from clvforecast.cli.options.outputs import ResultOptions
 from clvforecast.cli.options.portfolio import PortfolioOptions
 from clvforecast.cli.options.value import ValueOptions
 from clvforecast.cli.screens import values
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from clvforecast.comparison import Comparison
     from clvforecast.transactions import Transactions
 
 __all__ = [
-    "check_outputs",
     "check_posterior",
     "compared",
     "fit_and_save",
     "fitted",
     "forecast_of",
     "hand_on",
-    "hand_on_unless_shown",
+    "hand_on_result",
     "opened",
     "read",
     "summarized",
 ]
+
+
+class Result(Protocol):
+    """What knows itself as a document."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything of JSON's types."""
 
 
 def read(
@@ -132,16 +139,34 @@ def hand_on(
         output.pipe_table(flat)
 
 
-def check_outputs(
-    orders: OrderOptions, as_json: bool, target: Path | None, picture: Path | None
+def hand_on_result(
+    found: Result,
+    table: pd.DataFrame,
+    to: ResultOptions,
+    *,
+    show: Callable[[], None],
+    draw: Callable[[], Figure] | None = None,
 ) -> None:
-    """Raise before the work starts if one of its results could not be handed on."""
-    check_json(as_json, target)
-    output.check_target(target, output.TABLES, source=orders.source)
-    output.check_target(picture, output.PICTURES, source=orders.source)
+    """Give a result as a picture, as JSON, in words to who reads a terminal, or as a table.
 
-
-def hand_on_unless_shown(table: pd.DataFrame, target: Path | None) -> None:
-    """Give a table to a file or a pipe; a terminal has seen what it says."""
-    if target is not None or not console.on_terminal():
-        hand_on(table, target)
+    Parameters
+    ----------
+    found : Result
+    table : DataFrame
+        What goes to a file or a pipe. A terminal has seen what it says.
+    to : ResultOptions
+    show : callable
+        Says it in words.
+    draw : callable, optional
+        Makes the picture, where there is one.
+    """
+    if to.picture and draw:
+        with console.progress("Drawing"):
+            output.write_picture(draw(), to.picture)
+    if to.as_json:
+        output.pipe_json(found.to_dict())
+        return
+    if console.on_terminal():
+        show()
+    if to.target is not None or not console.on_terminal():
+        hand_on(table, to.target)

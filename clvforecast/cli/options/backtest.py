@@ -2,11 +2,11 @@
 
 # No postponed annotations here: typer reads them while the program runs.
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clvforecast.cli import console, output
+from clvforecast.cli import console
 from clvforecast.cli.fits import DEFAULT_UNIT
 from clvforecast.cli.options.models import Ridge, Unit
 from clvforecast.cli.options.panels import panel
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from clvforecast.evaluation import Backtest, Diagnosis
     from clvforecast.transactions import Transactions
 
-__all__ = ["BacktestOptions", "diagnosed", "scores_document"]
+__all__ = ["BacktestOptions", "diagnosed"]
 
 _option = panel("Backtest")
-
-_TERMS: Final = ("time_unit", "horizon_days", "level", "replicates")
 
 
 @dataclass(frozen=True)
@@ -109,24 +107,6 @@ class BacktestOptions:
             "replicates": self.replicates,
             "seed": self.seed,
         }
-
-
-def scores_document(past: "Backtest") -> dict[str, Any]:
-    """Everything but the customers, of JSON's types."""
-    scored = past.table[["metric", "target"]].drop_duplicates()
-    return {
-        "customers": len(past.customers.index.unique("customer_id")),
-        "cutoffs": [str(day) for day in past.cutoffs],
-        **{name: getattr(past, name) for name in _TERMS},
-        "models": list(past.models),
-        "baselines": list(past.baselines),
-        "scores": output.records(past.table),
-        "differences": [
-            {"target": target, "metric": metric, **row}
-            for metric, target in scored.itertuples(index=False)
-            for row in output.records(past.differences(metric, target).reset_index())
-        ],
-    }
 
 
 def diagnosed(log: "Transactions", fits: "Fits", time_unit: str | None) -> "Diagnosis":

@@ -1,14 +1,16 @@
 """Where results go."""
 
 # No postponed annotations here: typer reads them while the program runs.
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clvforecast.cli import output
 from clvforecast.cli.options.panels import panel
 
-__all__ = ["Json", "Output", "Picture", "PictureOutput", "Steps", "check_json"]
+__all__ = ["Json", "Output", "Picture", "PictureOutput", "ResultOptions", "Steps"]
 
 _option = panel("Output")
 
@@ -19,7 +21,7 @@ Output = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        text="Write the table here instead: CSV, Parquet or JSON by the ending.",
+        text="Write the table here instead: CSV, Parquet, JSON or Excel (.xlsx) by the ending.",
     ),
 ]
 Json = Annotated[
@@ -45,9 +47,22 @@ PictureOutput = Annotated[
 ]
 
 
-def check_json(as_json: bool, target: Path | None) -> None:
-    """Refuse two results for one run: one of them would be lost unseen."""
-    if as_json and target is not None:
-        raise typer.BadParameter(
-            "--json prints to stdout, and -o writes the table to a file. Leave one out."
-        )
+@dataclass(frozen=True)
+class ResultOptions:
+    """Where a result goes: a table, everything as JSON, a picture."""
+
+    as_json: Json = False
+    target: Output = None
+    picture: Picture = None
+
+    def __post_init__(self) -> None:
+        if self.as_json and self.target is not None:
+            # One of two results of one run would be lost unseen.
+            raise typer.BadParameter(
+                "--json prints to stdout, and -o writes the table to a file. Leave one out."
+            )
+
+    def check(self, source: str) -> None:
+        """Raise before the work starts if one of its results could not be written."""
+        output.check_target(self.target, output.TABLES, source=source)
+        output.check_target(self.picture, output.PICTURES, source=source)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clvforecast.cli import console
+from clvforecast.cli.customers import with_segments
 from clvforecast.cli.options.models import TimeUnit
 from clvforecast.cli.options.panels import panel
 from clvforecast.cli.options.value import Posterior
-from clvforecast.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ class PortfolioOptions:
         posterior = fits.posterior() if self.posterior else None
         with console.progress(f"Simulating {self.simulations:,} futures"):
             if self.by:
-                rfm = _with_segments(rfm, log, self.by)
+                rfm = with_segments(rfm, log, self.by)
             return clv.portfolio(
                 fits.purchases,
                 fits.spend,
@@ -156,14 +156,3 @@ def _number(part: str) -> float:
         raise typer.BadParameter(
             f"--new-customers {part!r} is no number of customers, nor SEGMENT=NUMBER."
         ) from None
-
-
-def _with_segments(rfm: "pd.DataFrame", log: "Transactions", names: list[str]) -> "pd.DataFrame":
-    for name in names:
-        if name in rfm.columns:
-            raise DataError(
-                f"by={name!r} is what a column of the summary is called. Rename the column of the "
-                "orders."
-            )
-    segments = log.customer_segments()
-    return rfm.assign(**{name: segments[name] for name in names})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clvforecast.cli.customers import anyone
 from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
@@ -40,14 +41,9 @@ class ValueOptions:
 
     def check(self) -> None:
         """Raise now what the forecast would raise after minutes of fitting."""
-        import pandas as pd
-
         import clvforecast as clv
 
-        anyone = pd.DataFrame(
-            {"frequency": [1], "recency": [1.0], "T": [2.0], "monetary_value": [1.0]}
-        )
-        self.forecast(clv.BGNBD(1, 1, 1, 1), clv.GammaGamma(2, 2, 2), anyone, time_unit="W")
+        self.forecast(clv.BGNBD(1, 1, 1, 1), clv.GammaGamma(2, 2, 2), anyone())
 
     def forecast(
         self,

@@ -113,7 +113,7 @@ def segment_law(
     if math.isinf(horizon):
         raise FitError(
             "Intervals over an infinite horizon are not worked out. Forecast a finite horizon=, "
-            "such as '10Y', or leave the models out."
+            "such as '10Y'."
         )
     check_same_customers(value.index, rfm.index, "rfm")
     unit = common_time_unit(buys, rfm, value.attrs.get("time_unit"))
