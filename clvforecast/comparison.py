@@ -12,6 +12,7 @@ import pandas as pd
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.historical import HistoricalCLV
+from clvforecast.numerics.arrays import settled
 from clvforecast.units import Duration, days_per, duration_in_units
 from clvforecast.wording import format_amount, format_days, format_number, wrapped
 
@@ -205,7 +206,10 @@ def compare(
         }
     )
     customers["difference"] = customers["clv"] - customers["simple_projection"]
-    past_value, future_value = _settled(customers["past_value"]), _settled(customers["clv"])
+    # An engine adds in parallel: equal sums would tie in one reading of a log and not in the next.
+    past_value, future_value = (
+        customers[name].transform(settled) for name in ("past_value", "clv")
+    )
     customers["rank_past"] = _rank(past_value)
     customers["rank_forecast"] = _rank(future_value)
     customers["p_alive"] = value["p_alive"].astype(float)
@@ -317,17 +321,6 @@ def _horizon_days(value: pd.DataFrame, horizon: Duration | None) -> float:
             f"{format_days(own_days)}. Leave `horizon` out, or forecast that horizon."
         )
     return days
-
-
-def _settled(value: pd.Series[float]) -> pd.Series[float]:
-    """Values to twelve digits: an engine that adds in parallel settles no more of them.
-
-    Without this, equal sums would tie in one reading of a log and not in the next.
-    """
-    amounts = value.to_numpy(dtype=float)
-    size = np.maximum(np.abs(amounts), np.finfo(float).tiny)
-    unit = 10.0 ** np.maximum(np.floor(np.log10(size)) - 11, -300.0)
-    return pd.Series(np.round(amounts / unit) * unit, index=value.index)
 
 
 def _rank(value: pd.Series[float]) -> pd.Series[int]:

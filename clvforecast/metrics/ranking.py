@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from clvforecast.errors import DataError
 from clvforecast.metrics.checks import FloatArray, checked
+from clvforecast.numerics.arrays import settled
 
 __all__ = ["Ranked", "decile_error", "deciles", "gains", "gini", "spearman", "top_decile"]
 
-_SETTLED_BITS: Final = 40
-"""Twelve digits: sums added up in another order agree in no more."""
 _TENTHS: Final = 10
 
 
@@ -52,8 +51,8 @@ class Ranked:
                 f"{(happened < 0).sum():,} of {happened.size:,} values of actual are negative: "
                 "shares of their total mean nothing. Give counts, or spend net of refunds."
             )
-        levels, by_predicted = np.unique(_settled(expected), return_inverse=True)
-        actual_levels, by_actual = np.unique(_settled(happened), return_inverse=True)
+        levels, by_predicted = np.unique(settled(expected), return_inverse=True)
+        actual_levels, by_actual = np.unique(settled(happened), return_inverse=True)
         return cls(happened, by_predicted, levels, by_actual, actual_levels)
 
     def scores(self, weights: FloatArray) -> dict[str, float]:
@@ -251,14 +250,6 @@ def gains(actual: ArrayLike, predicted: ArrayLike) -> tuple[FloatArray, FloatArr
 def _score(name: str, actual: ArrayLike, predicted: ArrayLike) -> float:
     ranked = Ranked.of(actual, predicted)
     return ranked.scores(np.ones(ranked.actual.size))[name]
-
-
-def _settled(values: FloatArray) -> FloatArray:
-    """Values to twelve digits, so that equal customers tie however their numbers were added."""
-    mantissa, exponent = np.frexp(values)
-    return np.asarray(
-        np.ldexp(np.round(np.ldexp(mantissa, _SETTLED_BITS)), exponent - _SETTLED_BITS)
-    )
 
 
 def _middles(

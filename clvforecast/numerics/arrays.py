@@ -18,6 +18,7 @@ __all__ = [
     "IntArray",
     "distinct",
     "distinct_rows",
+    "settled",
     "sums_by_code",
     "weighted_rows",
 ]
@@ -26,6 +27,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
+_SETTLED_DIGITS: Final = 12
 _LARGEST_CODE: Final = 2**62
 _GRIDS: Final = tuple(days_per(unit) for unit in get_args(TimeUnit))
 """Points per unit of grids that counts, and times of whole days in any unit, lie on."""
@@ -101,6 +103,18 @@ def sums_by_code(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
     array([3., 0., 5.])
     """
     return np.bincount(codes, values, size).astype(np.float64, copy=False)
+
+
+def settled(values: ArrayLike) -> FloatArray:
+    """Values to twelve digits, so that equal ones tie in whatever order their parts were added up.
+
+    >>> bool(settled(0.1 + 0.2) == settled(0.3)), settled([133.95, 0.0, -2.5e-7])
+    (True, array([ 1.3395e+02,  0.0000e+00, -2.5000e-07]))
+    """
+    values = np.asarray(values, dtype=float)
+    size = np.maximum(np.abs(values), np.finfo(float).tiny)
+    unit = 10.0 ** np.maximum(np.floor(np.log10(size)) - (_SETTLED_DIGITS - 1), -300.0)
+    return np.asarray(np.round(values / unit) * unit)
 
 
 def weighted_rows(*columns: FloatArray, weights: FloatArray) -> tuple[list[FloatArray], FloatArray]:

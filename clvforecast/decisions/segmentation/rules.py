@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from clvforecast.errors import DataError
-from clvforecast.numerics.arrays import BoolArray, FloatArray, IntArray
+from clvforecast.numerics.arrays import BoolArray, FloatArray, IntArray, settled
 from clvforecast.units import duration_in_days
 
 __all__ = [
@@ -65,7 +65,6 @@ _RFM_MAP: Final = (
 COHORTS: Final = {"cohort_month": "M", "cohort_quarter": "Q", "cohort_year": "Y"}
 
 _SCORES: Final = 5
-_DIGITS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class ValueRules:
 
     def with_cuts(self, past_value: FloatArray, clv: FloatArray) -> ValueRules:
         """Work the quantiles out, where no amount is given."""
-        past, future = (_settled(values) for values in (past_value, clv))
+        past, future = (settled(values) for values in (past_value, clv))
         return dataclasses.replace(
             self,
             past_cut=_cut(past, self.quantile) if self.past_cut is None else float(self.past_cut),
@@ -241,25 +240,18 @@ def cohort_labels(first_order: pd.Series[Any], rule: str) -> pd.Categorical:
 
 
 def _quintiles(values: FloatArray) -> IntArray:
-    settled = _settled(values)
+    sizes = settled(values)
     # In whole numbers: 0.6 x n may round to just above the rank it means.
-    ranks = -(-np.arange(1, _SCORES) * settled.size // _SCORES) - 1
-    limits = np.sort(settled)[ranks]
-    return 1 + np.searchsorted(limits, settled, side="left").astype(np.int64)
+    ranks = -(-np.arange(1, _SCORES) * sizes.size // _SCORES) - 1
+    limits = np.sort(sizes)[ranks]
+    return 1 + np.searchsorted(limits, sizes, side="left").astype(np.int64)
 
 
 def _above(values: pd.Series[float], cut: float | None) -> BoolArray:
     if cut is None:
         raise DataError("The rules have no amounts yet. Take them from a Segmentation.")
-    return np.asarray(_settled(np.asarray(values, dtype=float)) > cut)
+    return np.asarray(settled(values) > cut)
 
 
 def _cut(values: FloatArray, quantile: float) -> float:
     return float(np.quantile(values, quantile))
-
-
-def _settled(values: FloatArray) -> FloatArray:
-    """Values to twelve digits: sums that an engine adds up in parallel agree in no more."""
-    size = np.maximum(np.abs(values), np.finfo(float).tiny)
-    unit = 10.0 ** np.maximum(np.floor(np.log10(size)) - (_DIGITS - 1), -300.0)
-    return np.asarray(np.round(values / unit) * unit)
