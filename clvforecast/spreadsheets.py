@@ -53,7 +53,7 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
         found = risky(column)
         if found.any():
             safe = safe.copy(deep=False) if safe is table else safe
-            safe.isetitem(place, _marked(column, found))
+            safe.isetitem(place, _marked(column, found).array)
     for axis in ("index", "columns"):
         labels = _labels_as_text(getattr(safe, axis))
         if labels is not None:
@@ -133,9 +133,12 @@ def _labels_as_text(labels: pd.Index[Any]) -> pd.Index[Any] | None:
     if not any(one.any() for one in found):
         return None
     texts = [_marked(level, one) for level, one in zip(levels, found, strict=True)]
+    marked: pd.Index[Any]
     if labels.nlevels == 1:
-        return pd.Index(texts[0], name=labels.name)
-    return pd.MultiIndex.from_arrays(texts, names=labels.names)
+        marked = pd.Index(texts[0].to_numpy(), name=labels.name)
+    else:
+        marked = pd.MultiIndex.from_arrays(texts, names=labels.names)
+    return marked
 
 
 def _marked(column: pd.Series[Any], where: pd.Series[bool]) -> pd.Series[Any]:

@@ -38,11 +38,12 @@ FLOORS = {
     "customers": 4,
     "plots": 5,
     "interop": 5,
+    "reporting": 6,
     "cli": 7,
 }
 """The first part of a module's name below the package, and its floor."""
 
-FOUNDATION = {"errors", "units"}
+FOUNDATION = {"errors", "numerics", "units"}
 """What floor 0 may import of itself."""
 
 LAZY = {("models.base", "fitting")}

@@ -131,13 +131,18 @@ PICTURES = [
 
 
 ELSEWHERE = [
+    "plot_acquisition",
     "plot_backtest",
     "plot_conditional_expectation",
     "plot_decile_calibration",
     "plot_gains",
+    "plot_groups",
     "plot_interval_coverage",
+    "plot_monitored",
+    "plot_monitoring",
     "plot_pit",
     "plot_purchase_tracking",
+    "plot_retention",
     "plot_segment_transitions",
     "plot_segments",
     "plot_weekly_orders",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FITS",
+    "PAGES",
     "PICTURES",
     "TABLES",
     "check_target",
@@ -43,6 +44,7 @@ __all__ = [
 TABLES: Final = (".csv", ".parquet", ".json", ".xlsx")
 PICTURES: Final = (".png", ".svg", ".pdf")
 FITS: Final = (".json",)
+PAGES: Final = (".html",)
 _DOTS_PER_INCH: Final = 200
 _ROWS_AT_ONCE: Final = 50_000
 _CUSTOMER: Final = "customer_id"

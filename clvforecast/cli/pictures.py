@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from clvforecast.comparison import Comparison
+    from clvforecast.decisions import Monitoring
     from clvforecast.evaluation import Backtest, Diagnosis
     from clvforecast.fitting import Fit
     from clvforecast.portfolios import Portfolio
@@ -20,6 +21,7 @@ __all__ = [
     "draw_backtest",
     "draw_comparison",
     "draw_diagnosis",
+    "draw_monitoring",
     "draw_portfolio",
     "draw_purchases",
     "draw_result",
@@ -116,6 +118,16 @@ def draw_diagnosis(found: "Diagnosis") -> "Figure":
     figure = plots.plot_weekly_orders(found.evidence["weeks"]).figure
     plt.close(figure)
     return figure  # type: ignore[return-value]
+
+
+def draw_monitoring(found: "Monitoring") -> "Figure":
+    """Draw everything that was watched."""
+    plt = _pyplot()
+    from clvforecast import plots
+
+    figure = plots.plot_monitoring(found)[0, 0].figure
+    plt.close(figure)
+    return figure  # type: ignore[no-any-return]
 
 
 def _draw(name: str, data: Any) -> "Figure":

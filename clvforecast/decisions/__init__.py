@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from clvforecast.decisions.acquiring import Acquisition, acquisition
+from clvforecast.decisions.experiments import GroupComparison, compare_groups
+from clvforecast.decisions.monitoring import Monitoring, monitor
 from clvforecast.decisions.outcomes import WhatIf
+from clvforecast.decisions.retaining import Retention, retention
 from clvforecast.decisions.scenarios import what_if
 from clvforecast.decisions.segmentation import (
     Segmentation,
@@ -13,10 +17,18 @@ from clvforecast.decisions.segmentation import (
 )
 
 __all__ = [
+    "Acquisition",
+    "GroupComparison",
+    "Monitoring",
+    "Retention",
     "SegmentTransitions",
     "Segmentation",
     "ValueRules",
     "WhatIf",
+    "acquisition",
+    "compare_groups",
+    "monitor",
+    "retention",
     "segment_transitions",
     "segments",
     "what_if",

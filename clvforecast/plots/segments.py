@@ -103,7 +103,9 @@ def plot_segments(segmentation: Segmentation, ax: Axes | None = None, *, top: in
         x=f"Share of all customers{few}",
         y="",
     )
-    ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=MEDIUM + 1, pad=20)
+    ax.set_title(
+        ax.get_title(loc="left"), loc="left", fontsize=MEDIUM + 1, pad=20, parse_math=False
+    )
     return ax
 
 

@@ -3,6 +3,22 @@
 from clvforecast.cli.app import app
 
 # Each joins the program as it is imported; the help lists them in this order.
-from clvforecast.cli.commands import valuing, deciding, judging, keeping  # isort: skip
+# isort: off
+from clvforecast.cli.commands import valuing
+from clvforecast.cli.commands import deciding, budgeting, watching
+from clvforecast.cli.commands import reporting
+from clvforecast.cli.commands import judging
+from clvforecast.cli.commands import keeping
 
-__all__ = ["app", "deciding", "judging", "keeping", "valuing"]
+# isort: on
+
+__all__ = [
+    "app",
+    "budgeting",
+    "deciding",
+    "judging",
+    "keeping",
+    "reporting",
+    "valuing",
+    "watching",
+]

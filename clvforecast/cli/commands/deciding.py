@@ -10,12 +10,12 @@ from clvforecast.cli.commands import stages
 from clvforecast.cli.customers import with_segments
 from clvforecast.cli.fits import fit_models
 from clvforecast.cli.grouping import command
-from clvforecast.cli.options.changes import ChangeOptions
+from clvforecast.cli.options.decisions.changes import ChangeOptions
+from clvforecast.cli.options.decisions.segments import SegmentOptions
 from clvforecast.cli.options.formula import HistoricalOptions
 from clvforecast.cli.options.models import FitOptions
 from clvforecast.cli.options.orders import OrderOptions
 from clvforecast.cli.options.outputs import ResultOptions
-from clvforecast.cli.options.segments import SegmentOptions
 from clvforecast.cli.options.value import ValueOptions
 from clvforecast.cli.pictures import draw_result
 from clvforecast.cli.screens import decisions

@@ -10,7 +10,7 @@ import typer
 from clvforecast.cli import output
 from clvforecast.cli.options.panels import panel
 
-__all__ = ["Json", "Output", "Picture", "PictureOutput", "ResultOptions", "Steps"]
+__all__ = ["Json", "Output", "PageOutput", "Picture", "PictureOutput", "ResultOptions", "Steps"]
 
 _option = panel("Output")
 
@@ -43,6 +43,17 @@ PictureOutput = Annotated[
         metavar="FILE",
         show_default=False,
         text="Where to draw it: PNG, SVG or PDF by the ending.",
+    ),
+]
+
+PageOutput = Annotated[
+    Path,
+    _option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        show_default=False,
+        text="Where to write the page: a file that ends in .html.",
     ),
 ]
 

@@ -9,6 +9,7 @@ import typer
 from clvforecast.cli import console
 from clvforecast.cli.customers import with_segments
 from clvforecast.cli.options.models import TimeUnit
+from clvforecast.cli.options.numbers import named_numbers
 from clvforecast.cli.options.panels import panel
 from clvforecast.cli.options.value import Posterior
 
@@ -87,8 +88,8 @@ class PortfolioOptions:
                 "With --by COLUMN, once, --new-customers says which segment they join: "
                 "--new-customers SEGMENT=NUMBER."
             )
-        for part in plan:
-            _number(part)
+        if plan:
+            named_numbers(plan, "--new-customers", name="SEGMENT")
 
     def check(self) -> None:
         """Raise now what the portfolio would raise after minutes of fitting."""
@@ -141,18 +142,8 @@ class PortfolioOptions:
     def _plan(self, rfm: "pd.DataFrame") -> Any:
         if not self.new_customers:
             return None
-        if not self.by:
-            return _number(self.new_customers[0])
+        plan = named_numbers(self.new_customers, "--new-customers", name="SEGMENT")
+        if isinstance(plan, float) or not self.by:
+            return plan
         names = {str(value): value for value in rfm[self.by[0]].unique()}
-        parts = [part.rpartition("=") for part in self.new_customers]
-        return {names.get(name, name): float(number) for name, _, number in parts}
-
-
-def _number(part: str) -> float:
-    """The number of customers in "100" or "web=100"."""
-    try:
-        return float(part.rpartition("=")[2])
-    except ValueError:
-        raise typer.BadParameter(
-            f"--new-customers {part!r} is no number of customers, nor SEGMENT=NUMBER."
-        ) from None
+        return {names.get(name, name): number for name, number in plan.items()}

@@ -15,6 +15,8 @@ __all__ = ["show"]
 
 _BLOCK: Final = "\n\n"
 _CONTINUED: Final = "\n  "
+_GAP: Final = "   "
+"""Between columns; prose has none."""
 _MOST_ROWS: Final = 40
 
 
@@ -24,7 +26,7 @@ def show(found: Any, table: pd.DataFrame, *, expendable: Sequence[str] = ()) -> 
     Parameters
     ----------
     found : result
-        Printed, it is a headline, a table and remarks, with an empty line between.
+        Printed, it is a headline, tables and prose, with an empty line between.
     table : DataFrame
     expendable : sequence of str
         Columns to leave out first.
@@ -33,8 +35,9 @@ def show(found: Any, table: pd.DataFrame, *, expendable: Sequence[str] = ()) -> 
     if len(table) <= _MOST_ROWS and console.holds(said):
         console.show_lines(console.in_options(said))
         return
-    headline, *_, remarks = said.split(_BLOCK)
+    headline, *blocks = said.split(_BLOCK)
     console.show_text(headline.replace(_CONTINUED, " "))
     console.show_table(table.reset_index(), noun="rows", expendable=expendable)
-    for remark in remarks.replace(_CONTINUED, " ").splitlines():
-        console.show_text(console.in_options(remark), others=2)
+    for prose in (block for block in blocks if _GAP not in block):
+        for paragraph in prose.replace(_CONTINUED, " ").splitlines():
+            console.show_text(console.in_options(paragraph), others=2)

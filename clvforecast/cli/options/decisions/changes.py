@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-import typer
-
 from clvforecast.cli.customers import anyone
+from clvforecast.cli.options.numbers import named_numbers
 from clvforecast.cli.options.panels import panel
 from clvforecast.cli.options.value import ValueOptions
 
@@ -41,11 +40,7 @@ class ChangeOptions:
     ] = None
 
     def __post_init__(self) -> None:
-        given = self.change or []
-        if len(given) > 1 and not all("=" in part for part in given):
-            raise typer.BadParameter(
-                "--change is one share for every lever, or LEVER=SHARE for each lever to move."
-            )
+        self.moved()
 
     def check(self, value: ValueOptions) -> None:
         """Raise now what would be raised after minutes of fitting."""
@@ -56,30 +51,7 @@ class ChangeOptions:
 
     def moved(self) -> float | Mapping[str, float]:
         """The same as the library takes it."""
-        given = self.change or ["0.10"]
-        if "=" not in given[0]:
-            return _share(given[0])
-        levers: dict[str, float] = {}
-        for part in given:
-            lever, _, share = part.partition("=")
-            lever = lever.strip().replace("-", "_")
-            if lever in levers:
-                raise typer.BadParameter(f"--change names {lever} twice. Leave one out.")
-            levers[lever] = _share(share)
-        return levers
-
-
-def _share(text: str) -> float:
-    """Read a share, as a number or as a percentage.
-
-    >>> _share("0.10"), _share("-5%")
-    (0.1, -0.05)
-    """
-    try:
-        is_percentage = text.strip().endswith("%")
-        number = float(text.strip().removesuffix("%"))
-    except ValueError:
-        raise typer.BadParameter(
-            f"--change {text!r} is no share. Write 0.10 or 10% for a tenth more."
-        ) from None
-    return number / 100 if is_percentage else number
+        numbers = named_numbers(self.change or ["0.10"], "--change", name="LEVER", shares=True)
+        if isinstance(numbers, float):
+            return numbers
+        return {lever.strip().replace("-", "_"): share for lever, share in numbers.items()}

@@ -1,0 +1,1 @@
+"""What the commands that lead to decisions are asked for."""

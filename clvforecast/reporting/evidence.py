@@ -1,0 +1,383 @@
+"""Everything a report says, as numbers: worked out once, by the functions of this package."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clvforecast.comparison import Comparison, compare
+from clvforecast.decisions import Segmentation, WhatIf, segments, what_if
+from clvforecast.decisions.segmentation.rules import COHORTS
+from clvforecast.errors import DataError, FitError, suggest
+from clvforecast.evaluation import Backtest, Diagnosis, backtest, diagnose
+from clvforecast.fitting import Fit, ParameterDraws, purchase_model, spend_model
+from clvforecast.forecasting import forecast
+from clvforecast.historical import historical_clv
+from clvforecast.models import BGNBD, GammaGamma, PurchaseModel, SpendModel
+from clvforecast.numerics.arrays import FloatArray
+from clvforecast.portfolios import Portfolio, portfolio
+from clvforecast.transactions import Transactions
+from clvforecast.units import (
+    Duration,
+    check_time_unit,
+    days_per,
+    discount_rate_per_unit,
+    duration_in_units,
+)
+
+__all__ = ["Evidence", "Newcomer", "NoBacktest", "gather"]
+
+SIMPLE_FORMULA: Final = "simple formula"
+_DRAWS: Final = 1_000
+_SIMULATIONS: Final = 500
+"""Of the shop: an interval's limit then varies by a tenth of the spread of what is drawn."""
+_CHANGE: Final = 0.10
+_SHORTEST_LOG_DAYS: Final = 91
+_ONE_DAY: Final = dt.timedelta(days=1)
+_LONGEST_MONTH_DAYS: Final = 31
+_ROUNDING: Final = 1e-6
+_RFM: Final = "rfm"
+
+
+class NoBacktest(enum.Enum):
+    """Why the forecast was not held against the past."""
+
+    NOT_ASKED = enum.auto()
+    TOO_SHORT = enum.auto()
+    NOT_FITTED = enum.auto()
+
+
+class Newcomer(NamedTuple):
+    """What a customer still to be acquired is expected to bring within the horizon, in money."""
+
+    first: float
+    """Margin on the first order, which is taken to be worth what any order is."""
+    later: float
+    lower: float | None
+    """Credible limits of both together: how well the expectation is known."""
+    upper: float | None
+
+    @property
+    def together(self) -> float:
+        """First order and later ones."""
+        return self.first + self.later
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What was read, fitted, forecast and checked. Made by `gather`."""
+
+    orders: Transactions
+    purchases: Fit | PurchaseModel
+    spend: Fit | SpendModel
+    value: pd.DataFrame
+    comparison: Comparison
+    segmentation: Segmentation
+    groups: tuple[Segmentation, ...]
+    portfolio: Portfolio
+    what_if: WhatIf
+    backtest: Backtest | NoBacktest
+    diagnosis: Diagnosis
+    newcomer: Newcomer
+    level: float
+    has_posterior: bool
+    """Whether intervals of totals hold the uncertainty of the parameters."""
+    change: float = _CHANGE
+
+    @property
+    def purchase_model(self) -> PurchaseModel:
+        """The model of purchases."""
+        return purchase_model(self.purchases)
+
+    @property
+    def spend_model(self) -> SpendModel:
+        """The model of spend."""
+        return spend_model(self.spend)
+
+    @property
+    def margin(self) -> float:
+        """Share of order value that is kept."""
+        return float(self.value.attrs["margin"])
+
+    @property
+    def annual_discount_rate(self) -> float:
+        """Effective annual rate."""
+        return float(self.value.attrs["annual_discount_rate"])
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether value is revenue: the margin is all, and nothing is discounted."""
+        return self.margin == 1 and self.annual_discount_rate == 0
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of the parameters."""
+        return str(self.value.attrs["time_unit"])
+
+    @property
+    def horizon_days(self) -> float:
+        """Length of the forecast."""
+        return float(self.value.attrs["horizon"]) * days_per(self.time_unit)
+
+    @property
+    def until(self) -> dt.date:
+        """End of observation."""
+        return dt.date.fromisoformat(self.value.attrs["until"])
+
+    @property
+    def first_day_ahead(self) -> dt.date:
+        """The day on which the forecast begins."""
+        return self.until + _ONE_DAY
+
+    @property
+    def last_day_ahead(self) -> dt.date:
+        """The day on which it ends."""
+        last: dt.date = self.portfolio.periods.end[-1].date()
+        return last
+
+    @property
+    def customers(self) -> int:
+        """How many there are."""
+        return len(self.value)
+
+    @property
+    def active(self) -> float:
+        """Expected number of customers who still are."""
+        return float(self.value["p_alive"].sum())
+
+    @property
+    def certain(self) -> int:
+        """Customers whom the model gives P(alive) = 1."""
+        return int((self.value["p_alive"] == 1).sum())
+
+    @cached_property
+    def customers_table(self) -> pd.DataFrame:
+        """Every customer: forecast, past, segment and worth of retaining; the best first."""
+        facts = self.segmentation.customers
+        p_alive, clv = self.value["p_alive"], self.value["clv"]
+        if_active = (clv / p_alive).where(p_alive > 0, 0.0)
+        table = self.value.assign(
+            value_if_active=if_active,
+            worth_of_retaining=(1.0 - p_alive) * if_active,
+            segment=facts["segment"].astype(str),
+            past_value=facts["past_value"],
+            orders=facts["orders"],
+            first_order=facts["first_order"],
+            last_order=facts["last_order"],
+        )
+        table.attrs = {}
+        return table.sort_values("clv", ascending=False, kind="stable")
+
+    @property
+    def to_keep(self) -> pd.DataFrame:
+        """Customers who may be leaving and are not lost, by the worth of retaining them."""
+        table = self.customers_table
+        open_ = (table["p_alive"] < 1) & (table["p_alive"] >= self.segmentation.rules.lost)
+        worth = table["worth_of_retaining"] > 0
+        return table[open_ & worth].sort_values(
+            "worth_of_retaining", ascending=False, kind="stable"
+        )
+
+    @property
+    def to_win(self) -> pd.DataFrame:
+        """Customers of a high forecast and a low past, the highest forecast first."""
+        table = self.customers_table
+        quadrant = self.comparison.customers["quadrant"].reindex(table.index)
+        return table[(quadrant == "rising").to_numpy()]
+
+
+def gather(
+    orders: Transactions,
+    *,
+    horizon: Duration,
+    annual_discount_rate: float,
+    margin: float,
+    time_unit: str,
+    until: str | dt.date | None,
+    by: str | Sequence[str] | None,
+    level: float,
+    purchases: Fit | PurchaseModel | None,
+    spend: Fit | SpendModel | None,
+    with_backtest: bool,
+    seed: int,
+    progress: bool,
+) -> Evidence:
+    """Fit what is not fitted, forecast, compare, group, and check; `report` says what is raised."""
+    span = _checked_horizon(horizon, time_unit)
+    names = _checked_groups(orders, by)
+    rfm = orders.summarize(time_unit, until)
+    end = rfm.attrs["until"]
+    buys = BGNBD.fit(rfm) if purchases is None else purchases
+    spends = GammaGamma.fit(rfm) if spend is None else spend
+    value = forecast(
+        buys,
+        spends,
+        rfm,
+        horizon=span,
+        annual_discount_rate=annual_discount_rate,
+        margin=margin,
+        level=level,
+    )
+    posterior = _posterior(buys, spends, seed)
+    # Nothing shown depends on the lifespan: the formula is projected over the horizon.
+    past = historical_clv(orders, until=end, margin=margin, lifespan=f"{span}{time_unit}")
+
+    models = purchase_model(buys), spend_model(spends)
+    simulations = max(_SIMULATIONS, math.ceil(2 / (1 - level)))
+
+    def grouped(group: str | pd.Series[str]) -> Segmentation:
+        return segments(
+            value,
+            past,
+            by=group,
+            purchases=buys,
+            spend=spends,
+            rfm=rfm,
+            posterior=posterior,
+            level=level,
+            simulations=simulations,
+            seed=seed,
+        )
+
+    return Evidence(
+        orders=orders,
+        purchases=buys,
+        spend=spends,
+        value=value,
+        comparison=compare(value, past),
+        segmentation=grouped("value"),
+        groups=tuple(grouped(group) for group in _labels(orders, names, end)),
+        portfolio=portfolio(
+            buys,
+            spends,
+            rfm,
+            horizon=horizon,
+            period="M",
+            posterior=posterior,
+            simulations=simulations,
+            seed=seed,
+            progress=progress,
+        ),
+        what_if=what_if(
+            buys,
+            spends,
+            rfm,
+            horizon=span,
+            annual_discount_rate=annual_discount_rate,
+            margin=margin,
+            change=_CHANGE,
+            past=past,
+        ),
+        backtest=_backtest(orders, models, value, level=level, seed=seed)
+        if with_backtest
+        else NoBacktest.NOT_ASKED,
+        diagnosis=diagnose(orders, buys, spends, until=end, time_unit=time_unit),
+        newcomer=_newcomer(models, posterior, level, value.attrs),
+        level=level,
+        has_posterior=posterior is not None,
+    )
+
+
+def _checked_horizon(horizon: Duration, time_unit: str) -> float:
+    """The horizon in time units: a month at least, however long that is, and finite."""
+    unit = check_time_unit(time_unit)
+    length = duration_in_units(horizon, unit)
+    if not _LONGEST_MONTH_DAYS - _ROUNDING <= length * days_per(unit) < math.inf:
+        raise DataError(
+            f"horizon={horizon!r}: a report goes month by month, and needs a finite horizon of "
+            f"{_LONGEST_MONTH_DAYS} days or more, such as '1Y'."
+        )
+    return length
+
+
+def _checked_groups(orders: Transactions, by: str | Sequence[str] | None) -> list[str]:
+    names = [] if by is None else [by] if isinstance(by, str) else list(by)
+    known = [*orders.segments, *COHORTS, _RFM]
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"by={name!r} is neither a segment column of the orders nor a rule. "
+                f"{suggest(str(name), known)} Read the orders with segments=[...] to have more."
+            )
+    return list(dict.fromkeys(names))
+
+
+def _labels(orders: Transactions, names: Sequence[str], until: str) -> list[str | pd.Series[str]]:
+    """What `segments` takes for every name: the rule's, or the labels of the orders."""
+    rules = {*COHORTS, _RFM}
+    own = orders.customer_segments(until) if set(names) - rules else pd.DataFrame()
+    return [name if name in rules else own[name] for name in names]
+
+
+def _posterior(
+    purchases: Fit | PurchaseModel, spend: Fit | SpendModel, seed: int
+) -> tuple[ParameterDraws, ParameterDraws] | None:
+    """Draws of both models, if both are fits that still have what they were fitted to."""
+    if not isinstance(purchases, Fit) or not isinstance(spend, Fit):
+        return None
+    if purchases.cells is None or spend.cells is None:
+        return None
+    return purchases.posterior(draws=_DRAWS, seed=seed), spend.posterior(draws=_DRAWS, seed=seed)
+
+
+def _backtest(
+    orders: Transactions,
+    models: tuple[PurchaseModel, SpendModel],
+    value: pd.DataFrame,
+    *,
+    level: float,
+    seed: int,
+) -> Backtest | NoBacktest:
+    """Forecast the last third of the log, or less, from what came before it."""
+    until = dt.date.fromisoformat(value.attrs["until"])
+    observed = (until - orders.quality.first_day).days
+    if observed < _SHORTEST_LOG_DAYS:
+        return NoBacktest.TOO_SHORT
+    horizon = value.attrs["horizon"] * days_per(value.attrs["time_unit"])
+    days = min(math.floor(horizon), observed // 3) // 7 * 7
+    try:
+        return backtest(
+            orders,
+            [(type(models[0]), type(models[1]))],
+            cutoffs=[until - dt.timedelta(days=days)],
+            horizon=f"{days}D",
+            time_unit=value.attrs["time_unit"],
+            level=level,
+            metrics=["bias"],
+            baselines=[SIMPLE_FORMULA],
+            replicates=2,
+            seed=seed,
+        )
+    except FitError:
+        return NoBacktest.NOT_FITTED
+
+
+def _newcomer(
+    models: tuple[PurchaseModel, SpendModel],
+    posterior: tuple[ParameterDraws, ParameterDraws] | None,
+    level: float,
+    attrs: Mapping[Hashable, Any],
+) -> Newcomer:
+    """Forecast somebody of whom nothing is known but a first order on the last day."""
+    rate = discount_rate_per_unit(attrs["annual_discount_rate"], attrs["time_unit"])
+
+    def worth(buys: PurchaseModel, spends: SpendModel) -> tuple[FloatArray, FloatArray]:
+        order = attrs["margin"] * spends.expected_spend(0, 0)
+        ahead = buys.purchases_if_alive(attrs["horizon"], 0, 0, rate=rate)
+        return order, order * buys.p_alive(0, 0, 0) * ahead
+
+    first, later = map(float, worth(*models))
+    if posterior is None:
+        return Newcomer(first, later, None, None)
+    buys, spends = (draws.model for draws in posterior)
+    drawn = np.add(*worth(purchase_model(buys), spend_model(spends)))
+    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Newcomer(first, later, float(lower), float(upper))
