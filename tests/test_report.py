@@ -204,11 +204,18 @@ def test_the_worth_of_keeping_is_value_if_active_less_expected_value(made, value
     assert set(everyone.index) == set(value.index)
 
 
-def test_a_new_customer_is_worth_the_forecast_of_one_order_and_that_order(page, fits):
+def test_a_new_customer_is_worth_what_acquisition_learns_from_the_orders(page, orders):
+    found = clv.acquisition(orders, horizon="1Y", **TERMS).whole.iloc[0]
+    amounts = [found[name] for name in ("value", "value_lower", "value_upper", "repeat_value")]
+    said = page.text("people")
+    assert all(Language.of("en").amount(amount, amounts[0]) in said for amount in amounts)
+
+
+def test_of_given_models_a_new_customer_is_worth_an_order_and_its_forecast(plain):
     nobody = pd.DataFrame({"frequency": [0], "recency": 0.0, "T": 0.0, "monetary_value": 0.0})
-    value = clv.forecast(*fits.values(), nobody, horizon="1Y", time_unit="W", **TERMS).iloc[0]
-    worth = 0.30 * value["expected_spend"] + value["clv"]
-    assert Language.of("en").amount(worth, worth) in page.text("people")
+    value = clv.forecast(BUYS, SPEND, nobody, horizon="2M", time_unit="W").iloc[0]
+    worth = value["expected_spend"] + value["clv"]
+    assert Language.of("en").amount(worth, worth) in Page(plain.html).text("people")
 
 
 def test_the_backtest_is_told(page, orders, made):

@@ -116,9 +116,9 @@ def report(
     new customer is worth.
 
     The simple formula is each customer's average of the log, continued over the horizon, as in
-    `compare`. The worth of keeping a customer is the value if certainly active less the expected
-    value, ``(1 - P(alive)) / P(alive) * clv``. A new customer is worth a first order, of which the
-    spend model's mean is taken, and what is forecast of somebody with one order on the last day.
+    `compare`. The worth of keeping a customer is that of `retention`, and a new customer is worth
+    what `acquisition` learns from these orders; with models, or fits without their data, the mean
+    order and what they forecast of somebody with one order on the last day.
 
     No name from the data is ever markup, and no text of the CSV file is a formula to a spreadsheet.
     Axes of time and amounts run from the left in every language; bars grow from the side at which

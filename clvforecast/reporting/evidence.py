@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from clvforecast.comparison import Comparison, compare
-from clvforecast.decisions import Segmentation, WhatIf, segments, what_if
+from clvforecast.decisions import (
+    Retention,
+    Segmentation,
+    WhatIf,
+    acquisition,
+    retention,
+    segments,
+    what_if,
+)
 from clvforecast.decisions.segmentation.rules import COHORTS
 from clvforecast.errors import DataError, FitError, suggest
 from clvforecast.evaluation import Backtest, Diagnosis, backtest, diagnose
@@ -22,7 +29,6 @@ from clvforecast.fitting import Fit, ParameterDraws, purchase_model, spend_model
 from clvforecast.forecasting import forecast
 from clvforecast.historical import historical_clv
 from clvforecast.models import BGNBD, GammaGamma, PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray
 from clvforecast.portfolios import Portfolio, portfolio
 from clvforecast.transactions import Transactions
 from clvforecast.units import (
@@ -59,10 +65,10 @@ class Newcomer(NamedTuple):
     """What a customer still to be acquired is expected to bring within the horizon, in money."""
 
     first: float
-    """Margin on the first order, which is taken to be worth what any order is."""
+    """Margin on the first order."""
     later: float
     lower: float | None
-    """Credible limits of both together: how well the expectation is known."""
+    """Credible limits of both together: how well the expectation is known; None of given models."""
     upper: float | None
 
     @property
@@ -84,6 +90,7 @@ class Evidence:
     groups: tuple[Segmentation, ...]
     portfolio: Portfolio
     what_if: WhatIf
+    retention: Retention
     backtest: Backtest | NoBacktest
     diagnosis: Diagnosis
     newcomer: Newcomer
@@ -162,11 +169,10 @@ class Evidence:
     def customers_table(self) -> pd.DataFrame:
         """Every customer: forecast, past, segment and worth of retaining; the best first."""
         facts = self.segmentation.customers
-        p_alive, clv = self.value["p_alive"], self.value["clv"]
-        if_active = (clv / p_alive).where(p_alive > 0, 0.0)
+        retained = self.retention.customers.reindex(self.value.index)
         table = self.value.assign(
-            value_if_active=if_active,
-            worth_of_retaining=(1.0 - p_alive) * if_active,
+            value_if_active=retained["clv_if_alive"],
+            worth_of_retaining=retained["worth_of_retaining"],
             segment=facts["segment"].astype(str),
             past_value=facts["past_value"],
             orders=facts["orders"],
@@ -276,11 +282,23 @@ def gather(
             change=_CHANGE,
             past=past,
         ),
+        retention=retention(
+            buys,
+            spends,
+            rfm,
+            horizon=span,
+            annual_discount_rate=annual_discount_rate,
+            margin=margin,
+            level=level,
+            seed=seed,
+        ),
         backtest=_backtest(orders, models, value, level=level, seed=seed)
         if with_backtest
         else NoBacktest.NOT_ASKED,
         diagnosis=diagnose(orders, buys, spends, until=end, time_unit=time_unit),
-        newcomer=_newcomer(models, posterior, level, value.attrs),
+        newcomer=_newcomer_of(models, value.attrs)
+        if posterior is None
+        else _newcomer_to(orders, models, value.attrs, level=level, seed=seed),
         level=level,
         has_posterior=posterior is not None,
     )
@@ -360,24 +378,37 @@ def _backtest(
         return NoBacktest.NOT_FITTED
 
 
-def _newcomer(
+def _newcomer_to(
+    orders: Transactions,
     models: tuple[PurchaseModel, SpendModel],
-    posterior: tuple[ParameterDraws, ParameterDraws] | None,
-    level: float,
     attrs: Mapping[Hashable, Any],
+    *,
+    level: float,
+    seed: int,
+) -> Newcomer:
+    """Learn from these orders what a new customer brings."""
+    found = acquisition(
+        orders,
+        horizon=attrs["horizon"],
+        annual_discount_rate=attrs["annual_discount_rate"],
+        margin=attrs["margin"],
+        time_unit=attrs["time_unit"],
+        until=attrs["until"],
+        models=(type(models[0]), type(models[1])),
+        level=level,
+        seed=seed,
+    ).whole.iloc[0]
+    first = attrs["margin"] * found["first_order"]
+    limits = found["value_lower"], found["value_upper"]
+    return Newcomer(float(first), float(found["repeat_value"]), *map(float, limits))
+
+
+def _newcomer_of(
+    models: tuple[PurchaseModel, SpendModel], attrs: Mapping[Hashable, Any]
 ) -> Newcomer:
     """Forecast somebody of whom nothing is known but a first order on the last day."""
+    buys, spends = models
     rate = discount_rate_per_unit(attrs["annual_discount_rate"], attrs["time_unit"])
-
-    def worth(buys: PurchaseModel, spends: SpendModel) -> tuple[FloatArray, FloatArray]:
-        order = attrs["margin"] * spends.expected_spend(0, 0)
-        ahead = buys.purchases_if_alive(attrs["horizon"], 0, 0, rate=rate)
-        return order, order * buys.p_alive(0, 0, 0) * ahead
-
-    first, later = map(float, worth(*models))
-    if posterior is None:
-        return Newcomer(first, later, None, None)
-    buys, spends = (draws.model for draws in posterior)
-    drawn = np.add(*worth(purchase_model(buys), spend_model(spends)))
-    lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Newcomer(first, later, float(lower), float(upper))
+    order = attrs["margin"] * spends.expected_spend(0, 0)
+    ahead = buys.purchases_if_alive(attrs["horizon"], 0, 0, rate=rate)
+    return Newcomer(float(order), float(order * buys.p_alive(0, 0, 0) * ahead), None, None)

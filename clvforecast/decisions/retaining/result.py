@@ -126,12 +126,12 @@ class Retention:
             f"active. Over {span} (margin {known['margin']:.4g}, discounted at "
             f"{100 * known['annual_discount_rate']:.4g}% a year) all are worth {clv}. Those who "
             f"are gone already take {at_risk} with them ({lower} to {upper} in "
-            f"{known['level']:.0%} of chances); departures still to come cost {ahead}"
+            f"{known['level']:.0%} of chances); departures still to come cost {ahead}."
         )
 
     def _contacts(self) -> list[str]:
         if not self._has_costs:
-            return ["Give cost= and success= to see whom it pays to contact"]
+            return ["Give cost= and success= to see whom it pays to contact."]
         row, budget = self.whole.iloc[0], self.attrs["budget"]
         scale = max(abs(row["net_gain"]), row["contact_cost"])
         cost, net, lower, upper = (
@@ -142,7 +142,7 @@ class Retention:
         within = "" if budget is None else f" within a budget of {format_number(budget)}"
         return [
             f"It pays to contact {pays:,} of them. The {int(row['contacts']):,} chosen{within} "
-            f"cost {cost} and gain {net} net ({lower} to {upper})"
+            f"cost {cost} and gain {net} net ({lower} to {upper})."
         ]
 
     def _by_segment(self) -> list[str]:
