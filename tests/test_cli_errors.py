@@ -207,7 +207,11 @@ class TestOutput:
     @pytest.mark.parametrize(
         ("command", "name", "fragment"),
         [
-            (["forecast"], "x.xls", "ending '.xls' is unknown. Use .csv, .parquet, .json or .xlsx."),
+            (
+                ["forecast"],
+                "x.xls",
+                "ending '.xls' is unknown. Use .csv, .parquet, .json or .xlsx.",
+            ),
             (["forecast"], "x", "it has no ending"),
             (["summary"], "no/x.csv", "does not exist"),
             (["compare"], "folder.csv", "it is a folder"),
@@ -295,7 +299,8 @@ class TestUsage:
 
 class TestHelp:
     @pytest.mark.parametrize(
-        "command", [c.name or c.callback.__name__ for c in app.registered_commands]
+        "command",
+        [c.name or c.callback.__name__.replace("_", "-") for c in app.registered_commands],
     )
     def test_every_command_shows_an_example(self, command: str) -> None:
         result = invoke(command, "--help")

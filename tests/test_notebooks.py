@@ -68,6 +68,7 @@ def test_all_notebooks_are_there():
         "02_predicted_vs_historical",
         "03_uncertainty",
         "04_trust",
+        "05_decision",
     ]
 
 

@@ -16,7 +16,6 @@ from clvforecast.cli import interrupts
 from clvforecast.cli.console import say
 from clvforecast.errors import DataError
 from clvforecast.files import replacing
-from clvforecast.spreadsheets import as_text, write_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sized
@@ -85,6 +84,8 @@ def write_table(table: pd.DataFrame, target: Path) -> None:
         if ending == ".parquet":
             table.to_parquet(temporary, index=False)
         elif ending == ".xlsx":
+            from clvforecast.spreadsheets import write_workbook
+
             write_workbook(table, temporary, sheet=_SHEET)
         else:
             with temporary.open("wb") as file:
@@ -166,6 +167,8 @@ class _OnlyTrying(Exception):  # noqa: N818 - nothing is wrong
 
 def _write_csv(table: pd.DataFrame, file: Any) -> None:
     """Write what a spreadsheet program may open, and say where it is not what the table has."""
+    from clvforecast.spreadsheets import as_text
+
     safe = as_text(table)
     if safe is not table:
         say(

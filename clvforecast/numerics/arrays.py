@@ -113,8 +113,10 @@ def settled(values: ArrayLike) -> FloatArray:
     """
     values = np.asarray(values, dtype=float)
     size = np.maximum(np.abs(values), np.finfo(float).tiny)
-    unit = 10.0 ** np.maximum(np.floor(np.log10(size)) - (_SETTLED_DIGITS - 1), -300.0)
-    return np.asarray(np.round(values / unit) * unit)
+    decimals = np.minimum(_SETTLED_DIGITS - 1 - np.floor(np.log10(size)), 300.0)
+    # Powers of ten below one are no binary fractions: to divide by one above it is exact.
+    above, below = 10.0 ** np.maximum(decimals, 0.0), 10.0 ** np.maximum(-decimals, 0.0)
+    return np.asarray(np.round(values * above / below) / above * below)
 
 
 def weighted_rows(*columns: FloatArray, weights: FloatArray) -> tuple[list[FloatArray], FloatArray]:
