@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types format notebooks test-oldest bench bench-uncertainty bench-pymc constraints clean
+.PHONY: help demo test lint types format notebooks test-oldest bench bench-uncertainty bench-pymc catalogues constraints clean
 help:
 	@echo "make demo         forecast the CDNOW customers; tables and a picture in out/"
 	@echo "make test         lint, type-check and run every test"
 	@echo "make notebooks    execute the notebooks in place"
+	@echo "make catalogues   bring the messages of the report into its catalogues, to be translated"
 	@echo "make test-oldest  the tests with pandas 2.2"
 	@echo "make bench        every stage by number of orders, here and elsewhere (see benchmarks/)"
 	@echo "make bench-pymc   installs PyMC-Marketing for make bench, and runs its NUTS (minutes)"
@@ -81,6 +82,15 @@ bench-pymc:
 	@echo "== PyMC-Marketing"
 	@.venv-pymc/bin/python -m pip install --quiet --disable-pip-version-check emcee pymc-marketing==0.19.2
 	@touch $@
+
+CATALOGUES := clvforecast/reporting/catalogues
+
+catalogues: $(VENV)/.installed-dev
+	@mkdir -p out
+	@$(BIN)/pybabel -q extract -F $(CATALOGUES)/babel.cfg -k NN_:1,2 --no-location \
+	  -o out/messages.pot clvforecast/reporting
+	@for code in fa ar hy; do $(BIN)/pybabel -q update -l $$code -i out/messages.pot \
+	  -o $(CATALOGUES)/$$code.po --width 100 --ignore-obsolete --ignore-pot-creation-date; done
 
 constraints: $(VENV)/.installed-dev
 	@$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > constraints.txt
