@@ -17,7 +17,13 @@ from clvforecast.cli.pictures import draw_result
 from clvforecast.cli.screens import decisions
 
 # What a narrow terminal leaves out first.
-_DESCRIBING: Final = ("repeat_customers", "median_age", "credibility", "small", "recent")
+_DESCRIBING: Final = (
+    *("repeat_customers", "median_age", "credibility", "small", "recent", "repeat_value_lower"),
+    *("repeat_value_upper", "repeat_value", "repeat_orders", "expected_spend", "first_order"),
+    *("most_for_ratio_lower", "most_for_ratio_upper", "most_for_payback_lower"),
+    *("most_for_payback_upper", "net_value_lower", "net_value_upper", "ratio_lower"),
+    *("ratio_upper", "payback_lower", "payback_upper", "p_worth_it", "net_value"),
+)
 _FOLLOWING: Final = ("cumulated_cost", "cumulated_net_gain", "chosen", "success", "cost")
 
 
