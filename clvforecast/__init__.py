@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     )
     from clvforecast.forecasting import LazyForecast, forecast
     from clvforecast.historical import HistoricalCLV, historical_clv
-    from clvforecast.models import BGNBD, MODELS, GammaGamma
+    from clvforecast.models import BGNBD, MBGNBD, MODELS, GammaGamma
     from clvforecast.portfolios import Portfolio, portfolio
     from clvforecast.reporting import Report, report
     from clvforecast.transactions import LazySummary, Quality, Split, Transactions, read_orders
@@ -95,6 +95,7 @@ _HOME = {
     "LazyForecast": "forecasting",
     "LazySummary": "transactions",
     "LogNormalPrior": "fitting",
+    "MBGNBD": "models",
     "MODELS": "models",
     "MissingExtra": "errors",
     "Monitoring": "decisions",
@@ -148,6 +149,7 @@ _MODULES = ("datasets", "metrics", "plots")
 
 __all__ = [
     "BGNBD",
+    "MBGNBD",
     "MODELS",
     "Acquisition",
     "Backtest",

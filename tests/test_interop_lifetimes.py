@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvforecast import BGNBD, DataError, GammaGamma
+from clvforecast import BGNBD, MBGNBD, DataError, GammaGamma
 from clvforecast.interop.lifetimes import from_lifetimes, to_lifetimes
 
 
@@ -58,7 +58,10 @@ def test_our_fit_predicts_the_same_there(cdnow_buys, cdnow_spend, cdnow_rfm):
     )
 
 
-@pytest.mark.parametrize("model", [BGNBD(0.2, 4.0, 0.8, 2.4), GammaGamma(6.0, 4.0, 15.0)])
+@pytest.mark.parametrize(
+    "model",
+    [BGNBD(0.2, 4.0, 0.8, 2.4), MBGNBD(0.5, 6.0, 0.9, 1.6), GammaGamma(6.0, 4.0, 15.0)],
+)
 def test_there_and_back(model):
     assert from_lifetimes(to_lifetimes(model)) == model
 

@@ -53,6 +53,7 @@ def test_the_public_names():
         "LazyForecast",
         "LazySummary",
         "LogNormalPrior",
+        "MBGNBD",
         "MODELS",
         "MissingExtra",
         "Monitoring",

@@ -15,11 +15,19 @@ import pandas as pd
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.fitting import Fit, model_columns
-from clvforecast.models import BGNBD, GammaGamma, Model
+from clvforecast.models import BGNBD, MBGNBD, GammaGamma, Model, PurchaseModel
 
 __all__ = ["from_lifetimes", "to_lifetimes"]
 
-_MODEL_OF: dict[str, type[Model]] = {"BetaGeoFitter": BGNBD, "GammaGammaFitter": GammaGamma}
+_MODEL_OF: dict[str, type[Model]] = {
+    "BetaGeoFitter": BGNBD,
+    "ModifiedBetaGeoFitter": MBGNBD,
+    "GammaGammaFitter": GammaGamma,
+}
+_SIMULATOR_OF: dict[type[Model], str] = {
+    BGNBD: "beta_geometric_nbd_model",
+    MBGNBD: "modified_beta_geometric_nbd_model",
+}
 
 
 def from_lifetimes(fitter: Any) -> Model:
@@ -27,12 +35,12 @@ def from_lifetimes(fitter: Any) -> Model:
 
     Parameters
     ----------
-    fitter : lifetimes.BetaGeoFitter or lifetimes.GammaGammaFitter
+    fitter : lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter or GammaGammaFitter
         Fitted, in memory or loaded from a file.
 
     Returns
     -------
-    BGNBD or GammaGamma
+    BGNBD, MBGNBD or GammaGamma
         With the same parameters, in the time unit or currency of the fitter's data. It goes
         wherever a `Fit` goes; state `time_unit=` there, for lifetimes does not know it.
 
@@ -59,7 +67,7 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
 
     Parameters
     ----------
-    fit : Fit, BGNBD or GammaGamma
+    fit : Fit, BGNBD, MBGNBD or GammaGamma
         A `Fit` also gives the object `variance_matrix_`, `standard_errors_`,
         `confidence_intervals_` and `summary`.
     rfm : DataFrame, optional
@@ -68,7 +76,7 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
 
     Returns
     -------
-    lifetimes.BetaGeoFitter or lifetimes.GammaGammaFitter
+    lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter or GammaGammaFitter
 
     Raises
     ------
@@ -91,7 +99,7 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
     fitter.params_ = pd.Series(model.parameters, dtype=float)
     if isinstance(fit, Fit):
         _attach_uncertainty(fitter, fit)
-    if isinstance(model, BGNBD):
+    if isinstance(model, PurchaseModel):
         fitter.predict = fitter.conditional_expected_number_of_purchases_up_to_time
     if rfm is not None:
         _attach_data(fitter, model, rfm)
@@ -123,8 +131,8 @@ def _attach_data(fitter: Any, model: Model, rfm: pd.DataFrame) -> None:
         index=rfm.index[known],
     ).astype({"frequency": int})
     fitter.data["weights"] = 1
-    if isinstance(model, BGNBD):
-        simulate = import_module("lifetimes.generate_data").beta_geometric_nbd_model
+    if simulator := _SIMULATOR_OF.get(type(model)):
+        simulate = getattr(import_module("lifetimes.generate_data"), simulator)
         T = fitter.data["T"].to_numpy()
         fitter.generate_new_data = lambda size=1: simulate(T, *fitter.params_, size=size)
 

@@ -159,6 +159,26 @@ class PurchaseModel(Model):
         p_alive = self.p_alive(x, t_x, T)
         return np.asarray(p_alive * self.purchases_if_alive(t, x, T, rate=rate))
 
+    def expected_repeat_purchases(self, t: ArrayLike, *, rate: float = 0.0) -> FloatArray:
+        """Expected repeat purchases of a new customer in (0, t] after the first purchase.
+
+        Parameters
+        ----------
+        t : array_like
+            Time since the first purchase in time units. One number if ``rate > 0``.
+        rate : float
+            Continuous discount rate per time unit: a purchase at s counts ``exp(-rate s)``.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> model.expected_repeat_purchases([26.0, 52.0]).round(3)
+        array([0.903, 1.446])
+        """
+        stays = self.p_alive(0.0, 0.0, 0.0)
+        return np.asarray(stays * self.purchases_if_alive(t, 0.0, 0.0, rate=rate))
+
     @abstractmethod
     def purchase_pmf_if_alive(
         self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
@@ -208,7 +228,9 @@ class PurchaseModel(Model):
         >>> model.purchase_pmf([0, 1, 2], 39.0).round(4)
         array([0.5738, 0.1994, 0.0854])
         """
-        return self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
+        stays = self.p_alive(0.0, 0.0, 0.0)
+        if_alive = self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
+        return np.asarray(stays * if_alive + (1.0 - stays) * (np.asarray(n) == 0))
 
     @abstractmethod
     def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:

@@ -140,7 +140,7 @@ def expected_from_new(models: Models, plan: FloatArray, edges: FloatArray) -> To
     some = lengths > 0
     t, weights = decay_rule(lengths[some], _FINEST_SHARE / lengths[some])
     levels, t_codes = distinct(t.ravel())
-    repeats = models.purchases.purchases_if_alive(levels, 0.0, 0.0)[t_codes].reshape(t.shape)
+    repeats = models.purchases.expected_repeat_purchases(levels)[t_codes].reshape(t.shape)
     integrals[some] = np.sum(weights * repeats, axis=-1)
     upto = np.subtract(*integrals[codes]) / (ends - starts)[:, None]
     per_customer = np.diff(upto, axis=1, prepend=0.0)

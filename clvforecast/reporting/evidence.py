@@ -410,5 +410,5 @@ def _newcomer_of(
     buys, spends = models
     rate = discount_rate_per_unit(attrs["annual_discount_rate"], attrs["time_unit"])
     order = attrs["margin"] * spends.expected_spend(0, 0)
-    ahead = buys.purchases_if_alive(attrs["horizon"], 0, 0, rate=rate)
-    return Newcomer(float(order), float(order * buys.p_alive(0, 0, 0) * ahead), None, None)
+    ahead = buys.expected_repeat_purchases(attrs["horizon"], rate=rate)
+    return Newcomer(float(order), float(order * ahead), None, None)

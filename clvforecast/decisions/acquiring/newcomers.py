@@ -105,7 +105,7 @@ def repeat_orders(model: PurchaseModel, horizon: float, rate: float) -> RepeatOr
     """
     times = Curves.times(horizon)
     each = type(model)(*(np.atleast_1d(v)[:, None] for v in model.parameters.values()))
-    expected = each.purchases_if_alive(times, 0.0, 0.0)
+    expected = each.expected_repeat_purchases(times)
     if rate == 0:
         return RepeatOrders(expected, expected)
     faded = np.exp(-rate * times) * expected

@@ -23,5 +23,5 @@ def meaning(model: Model, span: float) -> float:
     35.219
     """
     if isinstance(model, PurchaseModel):
-        return float(model.purchases_if_alive(span, 0.0, 0.0))
+        return float(model.expected_repeat_purchases(span))
     return float(model.expected_spend(0.0, 0.0)) if isinstance(model, SpendModel) else math.nan

@@ -147,5 +147,5 @@ def _expected(
 ) -> FloatArray:
     """Expected repeat purchases by the end of the `last` days, of those acquired on each day."""
     days = np.arange(int(last[-1]) + 1)
-    by_age = model.purchases_if_alive(days / days_per_unit, 0.0, 0.0)
+    by_age = model.expected_repeat_purchases(days / days_per_unit)
     return np.asarray(np.convolve(new.astype(float), by_age)[last])

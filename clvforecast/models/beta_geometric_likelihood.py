@@ -1,4 +1,4 @@
-"""The likelihood of BG/NBD over weighted cells, with its derivatives."""
+"""The likelihood of BG/NBD and MBG/NBD over weighted cells, with its derivatives."""
 
 from __future__ import annotations
 
@@ -19,23 +19,33 @@ _LARGEST_LOG_ODDS: Final = 700.0
 
 
 class CellLikelihood:
-    """Equation 6 of `BGNBD` summed over weighted cells, in three parts.
+    """The likelihood of `BetaGeometricModel` summed over weighted cells, in three parts.
 
-    The likelihood of a customer is ``(r)_x alpha^r (b)_x / (a + b)_x``, which is summed over
-    distinct x; times ``(alpha + T)^-(r + x)``; times, of a repeat buyer, one plus the odds
-    ``a / (b + x - 1) ((alpha + T) / (alpha + t_x))^(r + x)`` of having left at the last purchase.
-    Logarithms of times are taken cell by cell: looking them up among those of distinct times takes
-    as long.
+    With k occasions to leave, that of a customer is ``(r)_x alpha^r (b)_k / (a + b)_k``, which is
+    summed over distinct x; times ``(alpha + T)^-(r + x)``; times, if there was an occasion, one
+    plus the odds ``a / (b + k - 1) ((alpha + T) / (alpha + t_x))^(r + x)`` of having left at the
+    last. Logarithms of times are taken cell by cell: looking them up among those of distinct times
+    takes as long.
     """
 
-    def __init__(self, x: FloatArray, t_x: FloatArray, T: FloatArray, weights: FloatArray) -> None:
+    def __init__(
+        self,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        weights: FloatArray,
+        *,
+        leave_at_once: bool,
+    ) -> None:
         counts, codes = distinct(x)
         self._customers = float(weights.sum())
         self._count_weights = sums_by_code(codes, weights, counts.size)
-        self._rising = RisingFactorials(counts)
+        self._purchases = RisingFactorials(counts)
+        self._occasions = RisingFactorials(counts + leave_at_once)
         self._of_ages = ShiftedSums(T, weights, weights * x)
-        again = np.flatnonzero(x)
-        self._repeat_buyers = tuple(column[again] for column in (x, t_x, T, weights))
+        occasions = x + leave_at_once
+        some = np.flatnonzero(occasions)
+        self._tempted = tuple(column[some] for column in (x, t_x, T, occasions, weights))
 
     def __call__(self, parameters: FloatArray) -> Derivatives:
         """Value, gradient and Hessian in (r, alpha, a, b)."""
@@ -54,7 +64,7 @@ class CellLikelihood:
         r, alpha, a, b = parameters
         from_dropout = sum(
             float(weights @ _dropout(r, alpha, a, b, *history)[-1])
-            for *history, weights in blocks(*self._repeat_buyers)
+            for *history, weights in blocks(*self._tempted)
         )
         return float(
             self._value_from_counts(r, alpha, a, b)
@@ -63,18 +73,18 @@ class CellLikelihood:
         )
 
     def _value_from_counts(self, r: float, alpha: float, a: float, b: float) -> float:
-        rising = self._rising
-        logs = rising.log(r) + rising.log(b) - rising.log(a + b)
+        logs = self._purchases.log(r) + self._occasions.log(b) - self._occasions.log(a + b)
         return float(self._count_weights @ logs + self._customers * r * np.log(alpha))
 
     def _from_counts(self, r: float, alpha: float, a: float, b: float) -> Derivatives:
-        """``log (r)_x + r log alpha + log (b)_x - log (a + b)_x``."""
-        n, w, rising = self._customers, self._count_weights, self._rising
+        """``log (r)_x + r log alpha + log (b)_k - log (a + b)_k``."""
+        n, w = self._customers, self._count_weights
+        purchases, rising = self._purchases, self._occasions
         slope_ab, curvature_ab = w @ rising.slope(a + b), w @ rising.curvature(a + b)
         value = self._value_from_counts(r, alpha, a, b)
         gradient = np.array(
             [
-                w @ rising.slope(r) + n * np.log(alpha),
+                w @ purchases.slope(r) + n * np.log(alpha),
                 n * r / alpha,
                 -slope_ab,
                 w @ rising.slope(b) - slope_ab,
@@ -82,7 +92,7 @@ class CellLikelihood:
         )
         hessian = np.array(
             [
-                [w @ rising.curvature(r), n / alpha, 0, 0],
+                [w @ purchases.curvature(r), n / alpha, 0, 0],
                 [n / alpha, -n * r / alpha**2, 0, 0],
                 [0, 0, -curvature_ab, -curvature_ab],
                 [0, 0, -curvature_ab, w @ rising.curvature(b) - curvature_ab],
@@ -110,14 +120,14 @@ class CellLikelihood:
         """
         value = 0.0
         gradient, hessian = np.zeros(4), np.zeros((4, 4))
-        for x, t_x, T, weights in blocks(*self._repeat_buyers):
-            silence, odds, log_sum = _dropout(r, alpha, a, b, x, t_x, T)
+        for x, t_x, T, occasions, weights in blocks(*self._tempted):
+            silence, odds, log_sum = _dropout(r, alpha, a, b, x, t_x, T, occasions)
             value += float(weights @ log_sum)
             alive = 1.0 / (1.0 + odds)
             left = weights * odds * alive
 
             per_age, per_last = 1.0 / (alpha + T), 1.0 / (alpha + t_x)
-            per_trial = 1.0 / (b + (x - 1.0))
+            per_trial = 1.0 / (b + (occasions - 1.0))
             slope = per_age - per_last
             shaped_slope = (r + x) * slope
             first = np.stack([silence, shaped_slope, np.full_like(x, 1.0 / a), -per_trial])
@@ -131,10 +141,17 @@ class CellLikelihood:
 
 
 def _dropout(
-    r: float, alpha: float, a: float, b: float, x: FloatArray, t_x: FloatArray, T: FloatArray
+    r: float,
+    alpha: float,
+    a: float,
+    b: float,
+    x: FloatArray,
+    t_x: FloatArray,
+    T: FloatArray,
+    occasions: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Log of how silence has stretched the time, the odds of having left, and log one plus them."""
     silence = np.log1p((T - t_x) / (alpha + t_x))
-    log_odds = np.log(a / (b + (x - 1.0))) + (r + x) * silence
+    log_odds = np.log(a / (b + (occasions - 1.0))) + (r + x) * silence
     odds = np.exp(np.minimum(log_odds, _LARGEST_LOG_ODDS))
     return silence, odds, np.maximum(log_odds, np.log1p(odds))
