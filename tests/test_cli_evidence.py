@@ -77,8 +77,8 @@ def known(monkeypatch: pytest.MonkeyPatch, past: clv.Backtest) -> dict[str, Any]
     """Spare the backtest, whose result is known, and keep what it was asked for."""
     asked: dict[str, Any] = {}
 
-    def backtest(_orders: clv.Transactions, **terms: object) -> clv.Backtest:
-        asked.update(terms)
+    def backtest(_orders: clv.Transactions, models: object, **terms: object) -> clv.Backtest:
+        asked.update(terms, models=models)
         return past
 
     monkeypatch.setattr(clv, "backtest", backtest)
@@ -173,6 +173,7 @@ class TestBacktest:
             "replicates": 200,
             "seed": 0,
             "progress": False,
+            "models": None,
         }
 
     def test_who_watches_sees_progress(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clvforecast.cli import console, output
-from clvforecast.errors import DataError, FitWarning
+from clvforecast.errors import DataError, FitWarning, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clvforecast.fitting import Fit, ParameterDraws
+    from clvforecast.models import PurchaseModel, SpendModel
     from clvforecast.transactions import LazySummary
 
-__all__ = ["Fits", "fit_models", "read_fits", "save_fits"]
+__all__ = ["Fits", "ModelClasses", "fit_models", "named_models", "read_fits", "save_fits"]
+
+ModelClasses: TypeAlias = "tuple[type[PurchaseModel], type[SpendModel]]"
 
 _ROLES: Final = ("purchases", "spend")
 DEFAULT_UNIT: Final = "W"
@@ -47,14 +50,40 @@ class Fits:
             return self.purchases.posterior(), self.spend.posterior()
 
 
-def fit_models(rfm: pd.DataFrame | LazySummary, *, ridge: float | None) -> Fits:
-    """Fit both models to a summary."""
-    import clvforecast as clv
+def named_models(names: Sequence[str] = ()) -> ModelClasses:
+    """Classes of the models of these names; BG/NBD and Gamma-Gamma where none is named.
 
+    Raises
+    ------
+    DataError
+        If there is no such model, or there are two of a kind.
+    """
+    from clvforecast.models import BGNBD, MODELS, GammaGamma, PurchaseModel, SpendModel
+
+    buys: list[type[PurchaseModel]] = []
+    spends: list[type[SpendModel]] = []
+    for name in names:
+        model = MODELS.get(name.lower())
+        if model is None:
+            raise DataError(f"--model: there is no model {name!r}. {suggest(name, MODELS)}")
+        if issubclass(model, PurchaseModel):
+            buys.append(model)
+        elif issubclass(model, SpendModel):
+            spends.append(model)
+    if max(len(buys), len(spends)) > 1:
+        raise DataError(f"--model names two models of one kind: {', '.join(names)}. Give one.")
+    return (buys or [BGNBD])[0], (spends or [GammaGamma])[0]
+
+
+def fit_models(
+    rfm: pd.DataFrame | LazySummary, *, ridge: float | None, names: Sequence[str] = ()
+) -> Fits:
+    """Fit a purchase model and a spend model to a summary."""
+    buys, spends = named_models(names)
     with console.progress("Fitting the purchase model"):
-        purchases = clv.BGNBD.fit(rfm, ridge=ridge or 0.0)
+        purchases = buys.fit(rfm, ridge=ridge or 0.0)
     with console.progress("Fitting the spend model"):
-        spend = clv.GammaGamma.fit(rfm, ridge=ridge or 0.0)
+        spend = spends.fit(rfm, ridge=ridge or 0.0)
     return Fits(purchases, spend)
 
 

@@ -123,5 +123,5 @@ def _segmented_at(
         raise DataError(f"since={day!r} is not before the end of observation, {log.until}.")
     with console.progress(f"Summarising the customers of {day}"):
         rfm = log.summarize(time_unit=models.unit(kept), until=day)
-    fits = kept or fit_models(rfm, ridge=models.ridge)
+    fits = kept or fit_models(rfm, ridge=models.ridge, names=models.names)
     return grouping.work_out(stages.forecast_of(fits, rfm, value), log, fits, rfm)

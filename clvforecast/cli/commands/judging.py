@@ -9,7 +9,6 @@ import clvforecast as clv
 from clvforecast.cli import console, output
 from clvforecast.cli.app import app
 from clvforecast.cli.commands import stages
-from clvforecast.cli.fits import read_fits
 from clvforecast.cli.grouping import command
 from clvforecast.cli.options.backtest import BacktestOptions, diagnosed
 from clvforecast.cli.options.formula import HistoricalOptions, Quantile
@@ -65,7 +64,7 @@ def diagnose(
     """
     to.check(orders.source)
     output.check_target(models.save, output.FITS, source=orders.source)
-    kept = read_fits(models.model) if models.model else None
+    kept = stages.kept_fits(models)
     log = stages.read(orders)
     fits = kept or stages.fitted(log, None, models)[0]
     found = diagnosed(log, fits, models.time_unit)

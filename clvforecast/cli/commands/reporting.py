@@ -25,7 +25,7 @@ def report(
     with console.progress("Getting ready"):
         page.check()
     log, kept = stages.opened(orders, models, value, segments=page.columns)
-    if kept is None and (models.save or models.ridge is not None):
+    if kept is None and (models.save or models.names or models.ridge is not None):
         kept = stages.fitted(log, None, models)[0]
     found = page.work_out(log, kept, value, models.unit(kept))
     output.write_text(found.html, target)

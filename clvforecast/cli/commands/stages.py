@@ -10,7 +10,7 @@ import typer
 
 import clvforecast as clv
 from clvforecast.cli import console, output
-from clvforecast.cli.fits import Fits, fit_models, read_fits, save_fits
+from clvforecast.cli.fits import Fits, fit_models, named_models, read_fits, save_fits
 from clvforecast.cli.options.formula import HistoricalOptions
 from clvforecast.cli.options.models import FitOptions
 from clvforecast.cli.options.orders import OrderOptions
@@ -34,6 +34,7 @@ __all__ = [
     "forecast_of",
     "hand_on",
     "hand_on_result",
+    "kept_fits",
     "opened",
     "read",
     "summarized",
@@ -74,8 +75,16 @@ def opened(
     output.check_target(models.save, output.FITS, source=orders.source)
     with console.progress("Getting ready"):
         value.check()
-    kept = read_fits(models.model) if models.model else None
+    kept = kept_fits(models)
     return read(orders, segments=segments), kept
+
+
+def kept_fits(models: FitOptions) -> Fits | None:
+    """Read the fits that are to be used; or check the names of the models that are to be fitted."""
+    if models.files:
+        return read_fits(models.files)
+    named_models(models.names)
+    return None
 
 
 def fitted(log: Transactions, kept: Fits | None, models: FitOptions) -> tuple[Fits, pd.DataFrame]:
@@ -86,7 +95,7 @@ def fitted(log: Transactions, kept: Fits | None, models: FitOptions) -> tuple[Fi
 
 def fit_and_save(rfm: pd.DataFrame | clv.LazySummary, models: FitOptions) -> Fits:
     """Fit the models, and keep the fits if that is asked for."""
-    fits = fit_models(rfm, ridge=models.ridge)
+    fits = fit_models(rfm, ridge=models.ridge, names=models.names)
     if models.save:
         save_fits(fits, models.save)
     return fits
@@ -94,7 +103,7 @@ def fit_and_save(rfm: pd.DataFrame | clv.LazySummary, models: FitOptions) -> Fit
 
 def check_posterior(models: FitOptions, *, posterior: bool) -> None:
     """Refuse draws from the posterior of fits that came without their data."""
-    if posterior and models.model:
+    if posterior and models.files:
         raise typer.BadParameter(
             "--posterior needs the orders that the models were fitted to, and --model brings fits "
             "without. Leave one out."

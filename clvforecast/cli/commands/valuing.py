@@ -10,10 +10,10 @@ import clvforecast as clv
 from clvforecast.cli import console, output
 from clvforecast.cli.app import app
 from clvforecast.cli.commands import stages
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits, fit_models, save_fits
+from clvforecast.cli.fits import DEFAULT_UNIT, Fits, fit_models, named_models, save_fits
 from clvforecast.cli.grouping import command
 from clvforecast.cli.options.formula import By, HistoricalOptions, Quantile
-from clvforecast.cli.options.models import FitOptions, Ridge, Save, Unit
+from clvforecast.cli.options.models import FitOptions, NamedModels, Ridge, Save, Unit
 from clvforecast.cli.options.orders import OrderOptions
 from clvforecast.cli.options.outputs import Output, Picture, Steps
 from clvforecast.cli.options.portfolio import PortfolioOptions
@@ -48,17 +48,19 @@ def summary(orders: OrderOptions, time_unit: Unit = None, target: Output = None)
 def fit(
     orders: OrderOptions,
     time_unit: Unit = None,
+    model: NamedModels = None,
     ridge: Ridge = None,
     save: Save = None,
     target: Output = None,
 ) -> None:
-    """Fit the purchase model and the spend model, BG/NBD and Gamma-Gamma."""
+    """Fit a purchase model and a spend model: BG/NBD and Gamma-Gamma, or as --model says."""
     output.check_target(target, output.TABLES, source=orders.source)
     output.check_target(save, output.FITS, source=orders.source)
     if save and target and save.resolve() == target.resolve():
         raise typer.BadParameter("--save and -o name the same file. Give each its own.")
+    named_models(model or ())
     rfm = stages.summarized(stages.read(orders), time_unit or DEFAULT_UNIT)
-    fits = fit_models(rfm, ridge=ridge)
+    fits = fit_models(rfm, ridge=ridge, names=model or ())
     if save:
         save_fits(fits, save)
     if console.on_terminal():

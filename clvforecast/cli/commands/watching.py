@@ -64,7 +64,7 @@ def monitor(orders: OrderOptions, watched: MonitorOptions, to: ResultOptions) ->
     hold.
     """
     to.check(orders.source)
-    kept = read_fits(watched.model) if watched.model else None
+    kept = read_fits(watched.files) if watched.files else None
     found = watched.work_out(stages.read(orders, segments=watched.columns), kept)
     table = watched.chosen(found)
     stages.hand_on_result(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clvforecast.cli import console
-from clvforecast.cli.fits import DEFAULT_UNIT
-from clvforecast.cli.options.models import Ridge, Unit
+from clvforecast.cli.fits import DEFAULT_UNIT, named_models
+from clvforecast.cli.options.models import Ridge, Unit, is_file
 from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ class BacktestOptions:
         _option(metavar="NUMBER", text="In how many processes to work. Default: one."),
     ] = None
     seed: Annotated[int, _option(metavar="NUMBER", text="Seed of the random numbers.")] = 0
+    model: Annotated[
+        list[str] | None,
+        _option(
+            metavar="NAME",
+            text="The purchase model to hold against the past: bgnbd or mbgnbd; given again, "
+            "several beside each other. Default: bgnbd.",
+        ),
+    ] = None
     time_unit: Unit = None
     ridge: Ridge = None
 
@@ -70,6 +78,10 @@ class BacktestOptions:
             raise typer.BadParameter(
                 "--origins chooses the days that --cutoff names. Leave one out."
             )
+        if any(map(is_file, self.model or ())):
+            raise typer.BadParameter(
+                "A backtest fits the models itself, at every day. Name them, such as --model bgnbd."
+            )
 
     def check(self) -> None:
         """Raise now what the backtest would raise after the orders are read."""
@@ -77,7 +89,7 @@ class BacktestOptions:
         from clvforecast.metrics.checks import checked_count
         from clvforecast.transactions.table import as_day
 
-        Plan.checked(None, baselines=True, **self._judging())
+        Plan.checked(self._models(), baselines=True, **self._judging())
         for day in self.cutoff or ():
             as_day(day, "cutoffs")
         for name, count in (("n", self.origins), ("workers", self.workers)):
@@ -90,12 +102,17 @@ class BacktestOptions:
 
         return clv.backtest(
             log,
+            self._models(),
             cutoffs=self.cutoff or None,
             n=self.origins,
             workers=self.workers,
             progress=console.watched(),
             **self._judging(),
         )
+
+    def _models(self) -> Any:
+        """Each with Gamma-Gamma; None for the library's own choice."""
+        return [named_models([name]) for name in self.model or ()] or None
 
     def _judging(self) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: typer reads them while the program runs.
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,17 @@ from clvforecast.cli.options.panels import panel
 if TYPE_CHECKING:
     from clvforecast.cli.fits import Fits
 
-__all__ = ["FitOptions", "Ridge", "Save", "TimeUnit", "Unit"]
+__all__ = [
+    "FitOptions",
+    "Models",
+    "NamedModels",
+    "Ridge",
+    "Save",
+    "TimeUnit",
+    "Unit",
+    "check_models",
+    "is_file",
+]
 
 _option = panel("Models")
 
@@ -51,28 +62,59 @@ Save = Annotated[
 ]
 
 
+Models = Annotated[
+    list[str] | None,
+    _option(
+        metavar="NAME|FILE",
+        text="Fit this model: bgnbd or mbgnbd, and gamma-gamma. Or use the fits in this file of "
+        "--save instead; twice, for two files of one fit each.",
+    ),
+]
+NamedModels = Annotated[
+    list[str] | None,
+    _option(metavar="NAME", text="The model to fit: bgnbd or mbgnbd. Default: bgnbd."),
+]
+
+
+def is_file(name: str) -> bool:
+    """Whether `--model` names a file: it has an ending, which no model has."""
+    return bool(Path(name).suffix) or "/" in name
+
+
+def check_models(given: Sequence[str] | None) -> None:
+    """Refuse files beside names."""
+    if len({is_file(name) for name in given or ()}) > 1:
+        raise typer.BadParameter(
+            "--model names models to fit, or files of fits. Leave one of them out."
+        )
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """Fit the models to the orders, or use fits of earlier orders."""
 
     time_unit: Unit = None
     ridge: Ridge = None
-    model: Annotated[
-        list[Path] | None,
-        _option(
-            metavar="FILE",
-            text="Use the fits in this file of --save instead of fitting. Twice, for two files "
-            "of one fit each.",
-        ),
-    ] = None
+    model: Models = None
     save: Save = None
 
     def __post_init__(self) -> None:
-        if self.model and (self.save or self.ridge is not None):
+        check_models(self.model)
+        if self.files and (self.save or self.ridge is not None):
             other = "--save" if self.save else "--ridge"
             raise typer.BadParameter(
                 f"{other} is for fitting, and --model brings fits. Leave one out."
             )
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of fits that `--model` names."""
+        return [Path(name) for name in self.model or () if is_file(name)]
+
+    @property
+    def names(self) -> list[str]:
+        """The models that `--model` names."""
+        return [name for name in self.model or () if not is_file(name)]
 
     def unit(self, kept: "Fits | None") -> str:
         """The unit that is asked for, that of the fits there are, or weeks."""

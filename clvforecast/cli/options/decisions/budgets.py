@@ -8,8 +8,8 @@ import typer
 
 from clvforecast.cli import console
 from clvforecast.cli.customers import anyone
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits
-from clvforecast.cli.options.models import Unit
+from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_models
+from clvforecast.cli.options.models import NamedModels, Unit
 from clvforecast.cli.options.numbers import named_numbers
 from clvforecast.cli.options.panels import panel
 from clvforecast.cli.options.value import ValueOptions
@@ -76,6 +76,7 @@ class AcquisitionOptions:
         int, _of_newcomers(metavar="NUMBER", text="How many draws of the parameters.")
     ] = 500
     seed: Annotated[int, _of_newcomers(metavar="NUMBER", text="Seed of the random numbers.")] = 0
+    model: NamedModels = None
     time_unit: Unit = None
 
     @property
@@ -110,6 +111,7 @@ class AcquisitionOptions:
                 target_ratio=self.target_ratio,
                 target_payback=self.target_payback,
                 time_unit=str(self.time_unit or DEFAULT_UNIT),
+                models=named_models(self.model or ()),
                 level=self.level,
                 small=self.small,
                 draws=self.draws,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clvforecast.cli import console
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits
-from clvforecast.cli.options.models import TimeUnit
+from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_models
+from clvforecast.cli.options.models import Models, TimeUnit, check_models, is_file
 from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
@@ -124,20 +124,19 @@ class MonitorOptions:
             text="Unit of recency, T and the model. Default: W, or that of --model.",
         ),
     ] = None
-    model: Annotated[
-        list[Path] | None,
-        _option(
-            metavar="FILE",
-            text="Hold the fits in this file of --save and only rescore, instead of fitting "
-            "anew at every date. Twice, for two files of one fit each.",
-        ),
-    ] = None
+    model: Models = None
 
     def __post_init__(self) -> None:
+        check_models(self.model)
         if self.start is not None and self.number is not None:
             raise typer.BadParameter("--start says what --number counts. Leave one out.")
         if self.number is not None and self.number < 1:
             raise typer.BadParameter(f"--number {self.number} must be 1 or more.")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of fits that `--model` names."""
+        return [Path(name) for name in self.model or () if is_file(name)]
 
     @property
     def columns(self) -> list[str]:
@@ -148,9 +147,9 @@ class MonitorOptions:
         """Look at the log as of every date."""
         import clvforecast as clv
 
-        models: tuple[Any, Any] = (clv.BGNBD, clv.GammaGamma)
-        if kept:
-            models = kept.purchases, kept.spend
+        models: tuple[Any, Any] = (
+            (kept.purchases, kept.spend) if kept else named_models(self.model or ())
+        )
         unit = self.time_unit or (None if kept else DEFAULT_UNIT)
         return clv.monitor(
             log,
