@@ -15,11 +15,13 @@ from clvforecast.evaluation.choice import FitComparison, compare_fits
 from clvforecast.evaluation.diagnosing import diagnose
 from clvforecast.evaluation.diagnosis import Diagnosis
 from clvforecast.evaluation.results import Backtest
+from clvforecast.evaluation.selecting import Selection, select
 
 __all__ = [
     "Backtest",
     "Diagnosis",
     "FitComparison",
+    "Selection",
     "backtest",
     "compare_fits",
     "conditional_expectation",
@@ -29,4 +31,5 @@ __all__ = [
     "interval_coverage",
     "pit_counts",
     "purchase_tracking",
+    "select",
 ]
