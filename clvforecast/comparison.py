@@ -14,7 +14,7 @@ from clvforecast.errors import DataError, suggest
 from clvforecast.historical import HistoricalCLV
 from clvforecast.numerics.arrays import settled
 from clvforecast.units import Duration, days_per, duration_in_units
-from clvforecast.wording import format_amount, format_days, format_number, wrapped
+from clvforecast.wording import format_amount, format_days, format_number, say_certain, wrapped
 
 __all__ = ["QUADRANTS", "Comparison", "compare"]
 
@@ -372,10 +372,7 @@ def _notes(
         )
     certain = int((value["p_alive"] == 1).sum())
     if certain:
-        notes.append(
-            f"{certain:,} customers have P(alive) = 1: models such as BG/NBD give it to everyone "
-            "who has bought once only. It is no finding about them."
-        )
+        notes.append(f"{say_certain(certain)} It is no finding about them.")
     unstated = [n for n in ("margin", "annual_discount_rate") if value.attrs.get(n) is None]
     if unstated:
         notes.append(

@@ -7,9 +7,17 @@ import textwrap
 from collections.abc import Iterable
 from typing import Final
 
-from clvforecast.units import DAYS_PER_YEAR, days_per
+from clvforecast.units import DAYS_PER_YEAR, check_time_unit, days_per
 
-__all__ = ["format_amount", "format_days", "format_number", "format_share", "wrapped"]
+__all__ = [
+    "format_amount",
+    "format_days",
+    "format_number",
+    "format_share",
+    "format_span",
+    "say_certain",
+    "wrapped",
+]
 
 _SPANS: Final = (("year", DAYS_PER_YEAR), ("month", days_per("M")), ("week", days_per("W")))
 
@@ -47,6 +55,31 @@ def format_days(days: float) -> str:
         if count >= 1 and math.isclose(count, round(count), rel_tol=1e-9):
             return f"{round(count):,} {name}{'' if round(count) == 1 else 's'}"
     return f"{days:,.1f} days" if days % 1 else f"{days:,.0f} day{'' if days == 1 else 's'}"
+
+
+def format_span(length: float, time_unit: str | None) -> str:
+    """Write a length of time that is counted in a unit, or in one that nobody has named.
+
+    >>> format_span(52, "W"), format_span(3, None), format_span(math.inf, None)
+    ('52 weeks', '3 time units', 'a whole lifetime')
+    """
+    if time_unit is None and math.isfinite(length):
+        return f"{format_number(length)} time units"
+    return format_days(
+        length * (1.0 if time_unit is None else days_per(check_time_unit(time_unit)))
+    )
+
+
+def say_certain(customers: int) -> str:
+    """Say why so many customers are alive for certain.
+
+    >>> say_certain(1686)[:39]
+    '1,686 customers have P(alive) = 1: mode'
+    """
+    return (
+        f"{customers:,} customers have P(alive) = 1: models such as BG/NBD give it to everyone who "
+        "has bought once only."
+    )
 
 
 def format_share(share: float) -> str:

@@ -10,8 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from clvforecast.documents import plain, records
-from clvforecast.units import days_per
-from clvforecast.wording import format_amount, format_days, format_number, wrapped
+from clvforecast.wording import format_amount, format_number, format_span, wrapped
 
 __all__ = ["TOGETHER", "WhatIf"]
 
@@ -98,11 +97,7 @@ class WhatIf:
 
     def _headline(self) -> str:
         known = self.attrs
-        unit, horizon = known["time_unit"], known["horizon"]
-        if math.isinf(horizon) or unit is not None:
-            span = format_days(horizon * (1.0 if unit is None else days_per(unit)))
-        else:
-            span = f"{format_number(horizon)} time units"
+        span = format_span(known["horizon"], known["time_unit"])
         discount = f"discounted at {100 * known['annual_discount_rate']:.4g}% a year"
         terms = f"margin {known['margin']:.4g}, {discount}"
         values = " and ".join(

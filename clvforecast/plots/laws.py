@@ -10,8 +10,7 @@ import pandas as pd
 from clvforecast.customers.selection import positions_of
 from clvforecast.errors import DataError
 from clvforecast.plots._style import BLUE, GREY, LIGHT, SMALL, VERMILION, axes_for, label, shorten
-from clvforecast.units import days_per
-from clvforecast.wording import format_amount, format_days, format_number
+from clvforecast.wording import format_amount, format_span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -324,6 +323,4 @@ def _names(customers: pd.Index[Any]) -> str:
 
 
 def _span(law: PurchaseDistribution) -> str:
-    if law.time_unit is None:
-        return f"{format_number(law.horizon)} time units"
-    return format_days(law.horizon * days_per(law.time_unit))
+    return format_span(law.horizon, law.time_unit)

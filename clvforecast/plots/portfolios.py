@@ -9,8 +9,7 @@ import numpy as np
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.plots._style import GREY, SMALL, VERMILION, axes_for, label, shorten
-from clvforecast.units import days_per
-from clvforecast.wording import format_days, format_number
+from clvforecast.wording import format_span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,17 +168,13 @@ def _finish(
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_ylim(bottom=0)
     ax.margins(x=0.01)
-    unit = known["time_unit"]
-    span = (
-        f"{format_number(known['horizon'])} time units"
-        if unit is None
-        else format_days(known["horizon"] * days_per(unit))
-    )
+    span = format_span(known["horizon"], known["time_unit"])
     since = f"added up over {span}" if cumulative else f"per {_PERIODS[known['period']]}"
     whose = f"{known['customers']:,} customers" if segment is None else shorten(str(segment))
     money = f"\n({currency})" if quantity == "revenue" else ""
     held = "with" if known["parameter_uncertainty"] else "without"
-    ahead = "" if periods.in_days else f"{_PERIODS.get(unit, 'time unit').capitalize()}s ahead\n"
+    unit = _PERIODS.get(known["time_unit"], "time unit")
+    ahead = "" if periods.in_days else f"{unit.capitalize()}s ahead\n"
     ax.legend(fontsize=SMALL, frameon=False, loc="upper left" if cumulative else "best")
     label(
         ax,

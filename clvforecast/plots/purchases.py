@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clvforecast.plots._style import LIGHT, axes_for, check_columns, colorbar, label, paired_bars
-from clvforecast.units import days_per
-from clvforecast.wording import format_days, format_number
+from clvforecast.wording import format_span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,10 +85,7 @@ def _since_first(table: pd.DataFrame) -> str:
 
 
 def _length(table: pd.DataFrame, attribute: str) -> str:
-    length, unit = table.attrs[attribute], table.attrs["time_unit"]
-    if unit is None:
-        return f"{format_number(length)} time units"
-    return format_days(length * days_per(unit))
+    return format_span(table.attrs[attribute], table.attrs["time_unit"])
 
 
 def plot_purchase_counts(table: pd.DataFrame, ax: Axes | None = None) -> Axes:

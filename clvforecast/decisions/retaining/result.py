@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +10,13 @@ import pandas as pd
 
 from clvforecast.decisions.segmentation.result import segment_name
 from clvforecast.documents import plain, records
-from clvforecast.units import days_per
-from clvforecast.wording import format_amount, format_days, format_number, wrapped
+from clvforecast.wording import (
+    format_amount,
+    format_number,
+    format_span,
+    say_certain,
+    wrapped,
+)
 
 __all__ = ["Retention"]
 
@@ -71,9 +75,8 @@ class Retention:
         certain = int((self.customers["p_alive"] == 1).sum())
         if certain:
             notes.append(
-                f"{certain:,} customers have P(alive) = 1: models such as BG/NBD give it to "
-                "everyone who has bought once only. That makes them worth nothing to retain, by "
-                "assumption and not by evidence."
+                f"{say_certain(certain)} That makes them worth nothing to retain, by assumption "
+                "and not by evidence."
             )
         return tuple(notes)
 
@@ -108,11 +111,7 @@ class Retention:
 
     def _headline(self) -> str:
         known, row = self.attrs, self.whole.iloc[0]
-        unit, horizon = known["time_unit"], known["horizon"]
-        if math.isinf(horizon) or unit is not None:
-            span = format_days(horizon * (1.0 if unit is None else days_per(unit)))
-        else:
-            span = f"{format_number(horizon)} time units"
+        span = format_span(known["horizon"], known["time_unit"])
         scale = row["clv_if_alive"]
         at_risk, lower, upper, clv, ahead = (
             format_amount(row[name], scale)

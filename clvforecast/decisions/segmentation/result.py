@@ -16,7 +16,7 @@ import pandas as pd
 from clvforecast.decisions.segmentation.rules import ValueRules
 from clvforecast.documents import plain, records
 from clvforecast.units import days_per
-from clvforecast.wording import format_amount, format_days, format_number, wrapped
+from clvforecast.wording import format_amount, format_days, format_number, say_certain, wrapped
 
 __all__ = ["Segmentation", "segment_name"]
 
@@ -178,10 +178,7 @@ class Segmentation:
             )
         certain = int((self.customers["p_alive"] == 1).sum())
         if certain:
-            lines.append(
-                f"{certain:,} customers have P(alive) = 1: models such as BG/NBD give it to "
-                "everyone who has bought once only. It is no finding about them."
-            )
+            lines.append(f"{say_certain(certain)} It is no finding about them.")
         return lines
 
 
