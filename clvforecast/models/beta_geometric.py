@@ -392,6 +392,7 @@ class BetaGeometricModel(PurchaseModel):
         """Name the limiting model where the estimates run off."""
         said: list[str] = []
         mean_dropout = self.a / (self.a + self.b)
+        occasion = "purchase" if self.leave_at_once else "repeat purchase"
         if flat & {"a", "b"} and mean_dropout < 1e-3:
             said.append(
                 "a / (a + b) tends to 0: no dropout is visible in these data, and the model is "
@@ -399,12 +400,12 @@ class BetaGeometricModel(PurchaseModel):
             )
         elif flat & {"a", "b"} and mean_dropout > 1 - 1e-3:
             said.append(
-                "a / (a + b) tends to 1: all but nobody returns after the first repeat purchase."
+                f"a / (a + b) tends to 1: all but nobody returns after the first {occasion}."
             )
         elif {"a", "b"} <= flat and min(self.a, self.b) > 10:
             said.append(
                 "a and b grow together without limit: every customer has the same probability "
-                f"{mean_dropout:.3g} of leaving after a repeat purchase, and only that is "
+                f"{mean_dropout:.3g} of leaving after a {occasion}, and only that is "
                 "identified, not a and b. Forecasts are unaffected."
             )
         elif flat & {"a", "b"}:
