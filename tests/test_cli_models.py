@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import clvforecast as clv
+from clvforecast.cli import console
 from clvforecast.cli.commands import app
 
 
@@ -37,6 +38,18 @@ def test_a_backtest_of_several(log: Path) -> None:
     options = ["--model", "bgnbd", "--model", "mbgnbd", "--origins", "1", "--replicates", "2"]
     found = json.loads(invoke("backtest", log, *options, "--metric", "bias", "--json").stdout)
     assert found["models"] == ["BG/NBD", "MBG/NBD"]
+
+
+def test_which_to_use(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rfm = clv.read_orders(log).summarize(time_unit="W")
+    named = ["--model", "bgnbd", "--model", "mbgnbd"]
+    found = json.loads(invoke("select", log, *named, "--json").stdout)
+    expected = clv.select(rfm, ["bgnbd", "mbgnbd"])
+    assert found["best"] == expected.best.model.name
+    assert [row["bic"] for row in found["models"]] == pytest.approx(expected.table["bic"].tolist())
+    monkeypatch.setattr(console, "on_terminal", lambda: True)
+    assert invoke("select", log, *named).stdout.startswith(str(expected).splitlines()[0][:40])
+    assert "is no model of purchases" in invoke("select", log, "--model", "gamma-gamma").stderr
 
 
 @pytest.mark.parametrize("command", ["forecast", "backtest", "fit", "monitor", "acquisition"])

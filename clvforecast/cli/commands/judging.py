@@ -1,4 +1,4 @@
-"""How far to trust the values: `clv backtest`, `diagnose`, and pictures: `plot`."""
+"""How far to trust the values: `clv backtest`, `diagnose`, `select`, and pictures: `plot`."""
 
 # No postponed annotations here: typer reads them while the program runs.
 from typing import Annotated
@@ -14,7 +14,8 @@ from clvforecast.cli.options.backtest import BacktestOptions, diagnosed
 from clvforecast.cli.options.formula import HistoricalOptions, Quantile
 from clvforecast.cli.options.models import FitOptions
 from clvforecast.cli.options.orders import OrderOptions
-from clvforecast.cli.options.outputs import PictureOutput, ResultOptions
+from clvforecast.cli.options.outputs import Json, Output, PictureOutput, ResultOptions
+from clvforecast.cli.options.selection import SelectionOptions
 from clvforecast.cli.options.value import ValueOptions
 from clvforecast.cli.pictures import (
     KINDS,
@@ -25,7 +26,7 @@ from clvforecast.cli.pictures import (
     draw_portfolio,
     draw_purchases,
 )
-from clvforecast.cli.screens import evidence
+from clvforecast.cli.screens import decisions, evidence
 
 
 @command(app, example="clv backtest orders.csv --horizon 26W --picture proof.png -o scores.csv")
@@ -75,6 +76,20 @@ def diagnose(
         show=lambda: evidence.show_diagnosis(found),
         draw=lambda: draw_diagnosis(found),
     )
+
+
+@command(app, example="clv select orders.csv --by backtest --horizon 26W")
+def select(
+    orders: OrderOptions,
+    choice: SelectionOptions,
+    as_json: Json = False,
+    target: Output = None,
+) -> None:
+    """Fit several models of purchases, and say which to use and which are as good."""
+    to = ResultOptions(as_json=as_json, target=target)
+    to.check(orders.source)
+    found = choice.work_out(stages.read(orders))
+    stages.hand_on_result(found, found.table, to, show=lambda: decisions.show(found, found.table))
 
 
 @command(app, example="clv plot predicted-vs-historical orders.csv -o picture.png")
