@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     )
     from clvforecast.forecasting import LazyForecast, forecast
     from clvforecast.historical import HistoricalCLV, historical_clv
-    from clvforecast.models import BGNBD, MBGNBD, MODELS, GammaGamma
+    from clvforecast.models import BGNBD, MBGNBD, MODELS, GammaGamma, ParetoNBD
     from clvforecast.portfolios import Portfolio, portfolio
     from clvforecast.reporting import Report, report
     from clvforecast.transactions import LazySummary, Quality, Split, Transactions, read_orders
@@ -102,6 +102,7 @@ _HOME = {
     "MissingExtra": "errors",
     "Monitoring": "decisions",
     "ParameterDraws": "fitting",
+    "ParetoNBD": "models",
     "Portfolio": "portfolios",
     "Quality": "transactions",
     "Report": "reporting",
@@ -174,6 +175,7 @@ __all__ = [
     "MissingExtra",
     "Monitoring",
     "ParameterDraws",
+    "ParetoNBD",
     "Portfolio",
     "Quality",
     "Report",

@@ -58,6 +58,7 @@ def test_the_public_names():
         "MissingExtra",
         "Monitoring",
         "ParameterDraws",
+        "ParetoNBD",
         "Portfolio",
         "Quality",
         "Report",

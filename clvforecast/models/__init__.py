@@ -8,14 +8,25 @@ from clvforecast.models.base import Model
 from clvforecast.models.bgnbd import BGNBD
 from clvforecast.models.gamma_gamma import GammaGamma
 from clvforecast.models.mbgnbd import MBGNBD
+from clvforecast.models.pareto_nbd import ParetoNBD
 from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.models.spending import SpendModel
 
-__all__ = ["BGNBD", "MBGNBD", "MODELS", "GammaGamma", "Model", "PurchaseModel", "SpendModel"]
+__all__ = [
+    "BGNBD",
+    "MBGNBD",
+    "MODELS",
+    "GammaGamma",
+    "Model",
+    "ParetoNBD",
+    "PurchaseModel",
+    "SpendModel",
+]
 
 MODELS: Final[dict[str, type[Model]]] = {
     "bgnbd": BGNBD,
     "mbgnbd": MBGNBD,
+    "pareto-nbd": ParetoNBD,
     "gamma-gamma": GammaGamma,
 }
 """Every model by the name it has in files and on the command line."""

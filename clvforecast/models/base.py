@@ -52,8 +52,8 @@ class Model(ABC):
     """Those of them that have a unit, of time or money."""
     scale_column: ClassVar[str]
     """The one whose mean sets the scale for fitting."""
-    scale_parameter: ClassVar[str]
-    """The parameter in that unit; the others have none."""
+    scale_parameters: ClassVar[tuple[str, ...]]
+    """The parameters in that unit; the others have none."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -86,7 +86,7 @@ class Model(ABC):
         >>> BGNBD(r=0.25, alpha=4.0, a=0.8, b=2.5).rescaled(7.0)
         BGNBD(r=0.25, alpha=28.0, a=0.8, b=2.5)
         """
-        scaled = {self.scale_parameter: getattr(self, self.scale_parameter) * factor}
+        scaled = {name: getattr(self, name) * factor for name in self.scale_parameters}
         return replace(self, **scaled)
 
     @classmethod

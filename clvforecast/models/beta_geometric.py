@@ -6,7 +6,6 @@ the Easy Way: An Alternative to the Pareto/NBD Model", Marketing Science 24 (200
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from clvforecast.errors import DataError
+from clvforecast.models.arguments import (
+    FORGOTTEN,
+    check_factors,
+    check_rate,
+    checked_counts,
+    checked_horizon,
+    checked_probability,
+)
 from clvforecast.models.base import LogLikelihood
 from clvforecast.models.beta_geometric_likelihood import CellLikelihood
 from clvforecast.models.discounting import (
@@ -39,9 +45,6 @@ from clvforecast.numerics.rising import log_rising
 
 __all__ = ["BetaGeometricModel"]
 
-_FORGOTTEN = 45.0
-"""exp(-45) = 3e-20: what lies further ahead than this many discount times adds nothing."""
-
 
 @dataclass(frozen=True)
 class BetaGeometricModel(PurchaseModel):
@@ -58,7 +61,7 @@ class BetaGeometricModel(PurchaseModel):
     a: float
     b: float
 
-    scale_parameter: ClassVar[str] = "alpha"
+    scale_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     leave_at_once: ClassVar[bool]
     """Whether the first purchase may be the last of a customer."""
 
@@ -152,8 +155,7 @@ class BetaGeometricModel(PurchaseModel):
         >>> model.purchases_if_alive(39, [0, 2], 38.86).round(4)
         array([0.1951, 1.6874])
         """
-        _check_rate(rate)
-        t = _checked_horizon(t)
+        t = checked_horizon(t, rate=rate)
         if rate > 0:
             return self._discounted_if_alive(t, x, T, rate)
 
@@ -199,17 +201,15 @@ class BetaGeometricModel(PurchaseModel):
         >>> model.purchases_if_changed(39, [0, 2], 38.86, leaving=0.9).round(4)
         array([0.1971, 1.7133])
         """
-        _check_factors(buying=buying, leaving=leaving)
+        check_factors(buying=buying, leaving=leaving)
         pace = buying * leaving
-        ahead = self.purchases_if_alive(pace * _checked_horizon(t), x, T, rate=rate / pace)
+        ahead = self.purchases_if_alive(pace * checked_horizon(t), x, T, rate=rate / pace)
         return np.asarray(ahead / leaving)
 
     def _discounted_if_alive(
         self, t: FloatArray, x: ArrayLike, T: ArrayLike, rate: float
     ) -> FloatArray:
-        if t.ndim:
-            raise DataError("With a discount rate, t must be one horizon, not an array.")
-        horizon = min(float(t), _FORGOTTEN / rate)
+        horizon = min(float(t), FORGOTTEN / rate)
 
         def given_history(R: float, a: float, b: float, A: FloatArray) -> FloatArray:
             p, weights = beta_rule(a, b, finest=R * horizon / A.min())
@@ -265,7 +265,7 @@ class BetaGeometricModel(PurchaseModel):
         does so at the nth: the others fall anywhere before it, and it comes when the nth purchase
         of a customer who never leaves would.
         """
-        _check_rate(rate)
+        check_rate(rate)
         counts = np.asarray(n, dtype=float)
         stayed, left = self._stayed_and_left(counts, t, x, T[:, None])
         if rate == 0 or t == 0:
@@ -284,9 +284,7 @@ class BetaGeometricModel(PurchaseModel):
         self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
     ) -> tuple[FloatArray, FloatArray]:
         """Probability of n purchases in (T, T + t] and being active then, or having left."""
-        counts, horizon = np.asarray(n, dtype=float), _checked_horizon(t)
-        if not np.all((counts >= 0) & (counts == np.floor(counts))):
-            raise DataError("n must be whole numbers of purchases, 0 or more.")
+        counts, horizon = checked_counts(n), checked_horizon(t)
         x = np.asarray(x, dtype=float)
         a, b = self.a, self._b_if_active + x
         tau = horizon / (self.alpha + np.asarray(T, dtype=float))
@@ -331,9 +329,7 @@ class BetaGeometricModel(PurchaseModel):
         >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 38.86).round(2)
         array([15.67, 77.52])
         """
-        q = np.asarray(q, dtype=float)
-        if not np.all((q >= 0) & (q <= 1)):
-            raise DataError(f"q={q.tolist()!r} must be probabilities, from 0 to 1.")
+        q = checked_probability(q)
         scale = self.alpha + np.asarray(T, dtype=float)
         with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(scale * np.expm1(-np.log1p(-q) / (self.r + np.asarray(x))))
@@ -442,24 +438,6 @@ def _p_alive(
     stretched = np.exp(some * (r + x) * np.log1p((T - t_x) / (alpha + t_x)))
     odds = some * a / (b + (occasions - some)) * stretched
     return 1.0 / (1.0 + odds)
-
-
-def _checked_horizon(t: ArrayLike) -> FloatArray:
-    horizon = np.asarray(t, dtype=float)
-    if not np.all(horizon >= 0):
-        raise DataError(f"t={t!r} must be 0 or more: a length of time ahead, in time units.")
-    return horizon
-
-
-def _check_rate(rate: float) -> None:
-    if rate < 0 or not math.isfinite(rate):
-        raise DataError(f"rate={rate!r} must be 0 or more and finite, per time unit.")
-
-
-def _check_factors(**factors: float) -> None:
-    for name, factor in factors.items():
-        if not (factor > 0 and math.isfinite(factor)):
-            raise DataError(f"{name}={factor!r} must be above 0 and finite: a factor, 1 for as is.")
 
 
 def _by_history(

@@ -54,7 +54,7 @@ class GammaGamma(SpendModel):
     v: float
 
     name: ClassVar[str] = "Gamma-Gamma"
-    scale_parameter: ClassVar[str] = "v"
+    scale_parameters: ClassVar[tuple[str, ...]] = ("v",)
 
     def log_likelihood(self, *columns: ArrayLike) -> FloatArray:
         """Log-density of every customer's mean spend: equation 1a.

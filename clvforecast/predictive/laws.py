@@ -98,10 +98,11 @@ def count_law(
 def _among_ages(model: PurchaseModel, T: FloatArray) -> Iterator[Interpolation]:
     """Interpolations between ages, in which what a model says of one frequency is smooth.
 
-    Its probabilities are analytic in the time scale ``alpha + T``. They rise with it, too, so that
-    no detail hides between nodes.
+    Its probabilities are analytic in the time scale, such as ``alpha + T``. They rise with it, too,
+    so that no detail hides between nodes. Where there are several scales, they vary no faster than
+    with the shortest.
     """
-    scale = float(model.parameters[model.scale_parameter])
+    scale = min(float(model.parameters[name]) for name in model.scale_parameters)
     for between in interpolations(scale + T):
         # Where they are the ages themselves, to the last digit.
         yield replace(between, nodes=T if between.matrix is None else between.nodes - scale)

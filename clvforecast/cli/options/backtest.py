@@ -66,8 +66,8 @@ class BacktestOptions:
         list[str] | None,
         _option(
             metavar="NAME",
-            text="The purchase model to hold against the past: bgnbd or mbgnbd; given again, "
-            "several beside each other. Default: bgnbd.",
+            text="The purchase model to hold against the past: bgnbd, mbgnbd or "
+            "pareto-nbd; given again, several beside each other. Default: bgnbd.",
         ),
     ] = None
     time_unit: Unit = None

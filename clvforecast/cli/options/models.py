@@ -66,13 +66,13 @@ Models = Annotated[
     list[str] | None,
     _option(
         metavar="NAME|FILE",
-        text="Fit this model: bgnbd or mbgnbd, and gamma-gamma. Or use the fits in this file of "
-        "--save instead; twice, for two files of one fit each.",
+        text="Fit this model: bgnbd, mbgnbd or pareto-nbd, and gamma-gamma. Or use the fits in "
+        "this file of --save instead; twice, for two files of one fit each.",
     ),
 ]
 NamedModels = Annotated[
     list[str] | None,
-    _option(metavar="NAME", text="The model to fit: bgnbd or mbgnbd. Default: bgnbd."),
+    _option(metavar="NAME", text="The model to fit: bgnbd, mbgnbd or pareto-nbd. Default: bgnbd."),
 ]
 
 

@@ -189,8 +189,9 @@ def _steps(fit: Fit, histories: _Histories, horizon: float) -> Influence:
         others = scaled.customers - 1
         seen = rows[scaled.model.columns.index(scaled.model.scale_column)] / scaled.scale
         drift = np.log((scaled.customers - seen) / others)
-        place = fit.model.parameter_names().index(fit.model.scale_parameter)
-        pulls[:, place] += penalty * others * drift
+        names = fit.model.parameter_names()
+        for name in fit.model.scale_parameters:
+            pulls[:, names.index(name)] += penalty * others * drift
     information = fit.information + penalty * fit.customers * np.eye(k)
     inverse = np.linalg.pinv(information, rcond=_FLAT, hermitian=True)
     shifts = pulls @ inverse
