@@ -35,7 +35,7 @@ class SelectionOptions:
         list[str] | None,
         _option(
             metavar="NAME",
-            text="A candidate: bgnbd or mbgnbd; may be given again. Default: all of them.",
+            text="A candidate: bgnbd, mbgnbd or pareto-nbd; may be given again. Default: all.",
         ),
     ] = None
     by: Annotated[
