@@ -443,3 +443,9 @@ class TestShown:
             plt.close(figure)
         with pytest.raises(DataError, match="top=0 must be from 1 to 6"):
             clv.plots.plot_acquisition(found, top=0)
+
+
+def test_one_customer_teaches_nothing_of_others():
+    log = pd.DataFrame({"customer_id": "A", "date": ["2024-01-01", "2024-02-01"], "amount": 5.0})
+    with pytest.raises(FitError, match="One customer cannot identify the 4 parameters"):
+        clv.acquisition(clv.read_orders(log), horizon="1Y")

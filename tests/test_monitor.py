@@ -472,3 +472,9 @@ class TestPlots:
     def test_what_was_not_watched(self, found):
         with pytest.raises(DataError, match="was not watched"):
             clv.plots.plot_monitored(found, what="order_valu")
+
+
+def test_a_log_that_is_too_short_says_so():
+    log = pd.DataFrame({"customer_id": "A", "date": ["2024-01-01", "2024-02-01"], "amount": 5.0})
+    with pytest.raises(DataError, match="of 32 days, .* watched from 91 days on. Pass start="):
+        clv.monitor(clv.read_orders(log))

@@ -51,7 +51,16 @@ _ARGUMENTS: Final = {
         *("decimal", "dialect", "duplicates", "fading", "groups", "horizon", "level", "lifespan"),
         *("lost", "margin", "new_customers", "new_within", "order", "period", "quantile"),
         *("reference", "refunds", "repeated", "replicates", "ridge", "seed", "separator"),
-        *("simulations", "since", "small", "success", "table", "target_payback", "target_ratio"),
+        *(
+            "simulations",
+            "since",
+            "small",
+            "start",
+            "success",
+            "table",
+            "target_payback",
+            "target_ratio",
+        ),
         *("thousands", "time_unit", "timeout", "tz", "until", "workers"),
     )
 }

@@ -18,7 +18,7 @@ from clvforecast.models import Model, PurchaseModel
 from clvforecast.numerics.arrays import FloatArray
 from clvforecast.transactions.lazy import LazySummary
 
-__all__ = ["fit"]
+__all__ = ["fit", "require_repeat_customers"]
 
 _RUNAWAY_LOGARITHM: Final = 9.0
 
@@ -109,6 +109,35 @@ def _why_not(model: type[Model], parameters: FloatArray, customers: int) -> str:
     )
 
 
+def require_repeat_customers(
+    model: type[Model], frequency: FloatArray, informative: float, customers: int
+) -> None:
+    """Raise `FitError` where nobody has come back, or there is only one customer to learn from.
+
+    Parameters
+    ----------
+    model : type of Model
+    frequency : ndarray
+        Of the customers who tell the model anything.
+    informative : float
+        How many they are.
+    customers : int
+        How many there are in all.
+    """
+    if not frequency.any():
+        raise FitError(
+            f"None of {customers:,} customers has a repeat purchase"
+            + (" with a positive mean spend" if not issubclass(model, PurchaseModel) else "")
+            + f", so {model.name} cannot be fitted. Observe the customers for longer."
+        )
+    if informative < 2:
+        raise FitError(
+            f"One customer cannot identify the {len(model.parameter_names())} parameters of "
+            f"{model.name}, which describe how customers differ. Fit it to more customers, or "
+            "give a model with known parameters."
+        )
+
+
 def _checked_cells(
     model: type[Model], rfm: pd.DataFrame | LazySummary, weights: Hashable | None
 ) -> tuple[list[FloatArray], FloatArray]:
@@ -116,18 +145,7 @@ def _checked_cells(
     known = np.flatnonzero(model.informative(*columns) & (counts > 0))
     if known.size < counts.size:
         columns, counts = [column[known] for column in columns], counts[known]
-    if not columns[0].any():
-        raise FitError(
-            f"None of {len(rfm):,} customers has a repeat purchase"
-            + (" with a positive mean spend" if not issubclass(model, PurchaseModel) else "")
-            + f", so {model.name} cannot be fitted. Observe the customers for longer."
-        )
-    if counts.sum() < 2:
-        raise FitError(
-            f"One customer cannot identify the {len(model.parameter_names())} parameters of "
-            f"{model.name}, which describe how customers differ. Fit it to more customers, or "
-            "give a model with known parameters."
-        )
+    require_repeat_customers(model, columns[0], float(counts.sum()), len(rfm))
     return model.cells(*columns, weights=counts)
 
 

@@ -13,6 +13,7 @@ from clvforecast.decisions.acquiring.pooling import GroupDraws, draw_groups
 from clvforecast.decisions.segmentation.credibility import shrunk_means
 from clvforecast.errors import FitError
 from clvforecast.fitting import model_columns, purchase_model, spend_model
+from clvforecast.fitting.estimation import require_repeat_customers
 from clvforecast.models import Model, PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, IntArray
 
@@ -127,11 +128,8 @@ def _drawn(
     rng: np.random.Generator,
 ) -> list[GroupDraws]:
     columns = model_columns(model, known.rfm)
-    if not columns[0][model.informative(*columns)].any():
-        raise FitError(
-            f"None of {len(known.rfm):,} customers has a repeat purchase, so {model.name} cannot "
-            "be fitted. Observe the customers for longer."
-        )
+    frequency = columns[0][model.informative(*columns)]
+    require_repeat_customers(model, frequency, frequency.size, len(known.rfm))
     return draw_groups(model, columns, codes, groups, draws=draws, rng=rng)
 
 

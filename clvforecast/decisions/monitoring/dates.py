@@ -98,6 +98,11 @@ def watched_days(
         raise DataError(f"start={begin} is before the first order, of {first}. Begin later.")
     if start is None and n is None:
         begin = first + _WARM_UP
+        if begin > last:
+            raise DataError(
+                f"The orders are of {(last - first).days + 1:,} days, from {first} to {last}, and "
+                f"are watched from {_WARM_UP.days} days on. Pass start= to begin earlier."
+            )
     days: list[dt.date] = []
     if begin <= last:
         days = [day.date() for day in pd.date_range(begin, last, freq=_FREQUENCY[period])]
