@@ -24,6 +24,7 @@ __all__ = [
     "TimeUnit",
     "Unit",
     "check_models",
+    "fit_files",
     "is_file",
 ]
 
@@ -81,6 +82,11 @@ def is_file(name: str) -> bool:
     return bool(Path(name).suffix) or "/" in name
 
 
+def fit_files(given: Sequence[str] | None) -> list[Path]:
+    """The files of fits among what `--model` names."""
+    return [Path(name) for name in given or () if is_file(name)]
+
+
 def check_models(given: Sequence[str] | None) -> None:
     """Refuse files beside names."""
     if len({is_file(name) for name in given or ()}) > 1:
@@ -109,7 +115,7 @@ class FitOptions:
     @property
     def files(self) -> list[Path]:
         """The files of fits that `--model` names."""
-        return [Path(name) for name in self.model or () if is_file(name)]
+        return fit_files(self.model)
 
     @property
     def names(self) -> list[str]:

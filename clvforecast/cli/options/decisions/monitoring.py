@@ -10,7 +10,7 @@ import typer
 
 from clvforecast.cli import console
 from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_models
-from clvforecast.cli.options.models import Models, TimeUnit, check_models, is_file
+from clvforecast.cli.options.models import Models, TimeUnit, check_models, fit_files
 from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class MonitorOptions:
     @property
     def files(self) -> list[Path]:
         """The files of fits that `--model` names."""
-        return [Path(name) for name in self.model or () if is_file(name)]
+        return fit_files(self.model)
 
     @property
     def columns(self) -> list[str]:
