@@ -53,7 +53,7 @@ class TestNewcomers:
             t = float(times[place])
             late, _ = integrate.quad(lambda s: np.exp(-rate * s) * by_hand(s), 0, t)
             assert found[place] == pytest.approx(np.exp(-rate * t) * by_hand(t) + rate * late, 1e-6)
-            model = BUYS.purchases_if_alive(t, 0, 0, rate=rate)
+            model = BUYS.purchases_if_alive(t, 0, 0, 0, rate=rate)
             assert found[place] == pytest.approx(float(model), rel=1e-6)
 
     def test_several_draws_at_once(self):
@@ -85,7 +85,7 @@ class TestNewcomers:
         assert np.isinf(when[2])
         assert when[1] < when[0]
         for k in (0, 1):
-            worth = 10.0 + (20.0, 30.0)[k] * BUYS.purchases_if_alive(when[k], 0, 0, rate=0.0018)
+            worth = 10.0 + (20.0, 30.0)[k] * BUYS.purchases_if_alive(when[k], 0, 0, 0, rate=0.0018)
             assert worth == pytest.approx(20.0, rel=1e-6)
         np.testing.assert_array_equal(curves.reach(10.0), 0.0)
         np.testing.assert_array_equal(curves.reach(0.0), 0.0)
@@ -95,7 +95,7 @@ class TestNewcomers:
     def test_curves_between_nodes(self):
         curves = Curves(repeat_orders(BUYS, 52.0, 0.0).expected, 52.0)
         times = np.array([0.0, 0.31, 7.7, 33.3, 52.0])
-        expected = BUYS.purchases_if_alive(times, 0, 0)
+        expected = BUYS.purchases_if_alive(times, 0, 0, 0)
         np.testing.assert_allclose(curves(times)[0], expected, rtol=1e-6, atol=1e-12)
         assert curves(7.7) == pytest.approx(expected[2])
 
@@ -150,7 +150,7 @@ def shop(sizes, spread, rng):
         m = spend.simulate(x, seed=int(rng.integers(2**31)))
         columns.append(np.stack([x, last, T, m]))
         codes.append(np.full(size, g))
-        truth.append(float(buys.purchases_if_alive(52.0, 0, 0) * spend.expected_spend(0, 0)))
+        truth.append(float(buys.purchases_if_alive(52.0, 0, 0, 0) * spend.expected_spend(0, 0)))
     return np.concatenate(columns, axis=1), np.concatenate(codes), np.array(truth)
 
 
@@ -264,7 +264,7 @@ class TestTables:
         # Within the error of a mean of 500 draws.
         assert row["first_order"] == pytest.approx(first.mean(), rel=0.01)
         rate = np.log(1.1) * 7 / 365.25
-        orders = float(cdnow_buys.model.purchases_if_alive(365.25 / 7, 0, 0, rate=rate))
+        orders = float(cdnow_buys.model.purchases_if_alive(365.25 / 7, 0, 0, 0, rate=rate))
         spend = float(cdnow_spend.model.expected_spend(0, 0))
         assert row["repeat_value"] == pytest.approx(0.30 * orders * spend, rel=0.02)
         assert row["value_lower"] < 0.30 * (first.mean() + orders * spend) < row["value_upper"]

@@ -146,7 +146,7 @@ def test_scores_of_spend_are_those_of_the_public_law(past, cdnow_rfm, cdnow_buys
 @pytest.mark.parametrize("x", [0.0, 60.0])
 def test_limited_means_are_those_of_beta_primes(model, x):
     """``E[min(U, u)]`` from partial means of beta prime laws, ``E[min(U, U')]`` by quadrature."""
-    number = count_law(BUYS, 39.0, x, np.array([38.86]), 1 - 1e-11)
+    number = count_law(BUYS, 39.0, x, np.array([38.86]), np.array([38.86]), 1 - 1e-11)
     weights, orders = number.pmf[0, 1:], np.arange(1, number.upto.shape[1])
     past_shape = model.p * x + model.q
 
@@ -169,7 +169,7 @@ def test_limited_means_are_those_of_beta_primes(model, x):
 
 
 def test_limits_where_nobody_can_order():
-    nobody = count_law(BUYS, 1e-14, 0.0, np.array([38.86]), 1 - 1e-11)
+    nobody = count_law(BUYS, 1e-14, 0.0, np.array([38.86]), np.array([38.86]), 1 - 1e-11)
     found = limited_spend(SPEND, 0.0, nobody, 0.0)
     zero, row = np.zeros(1), np.zeros(1, dtype=int)
     assert found.limited_mean(zero, row) == found.smaller_of_two == 0

@@ -182,7 +182,7 @@ def test_discounted_purchases_of_decays_that_lie_far_apart(model, x, T, rate):
     # Of few ages every one is worked out, of many an interpolation.
     many = np.linspace(T, 3 * T, 200)
     for ages in (T, many):
-        found = model.purchases_if_alive(math.inf, x, ages, rate=rate)
+        found = model.purchases_if_alive(math.inf, x, ages, ages, rate=rate)
         assert found.ravel()[0] == pytest.approx(exact, rel=1e-10)
 
 

@@ -125,7 +125,7 @@ def test_customers_who_came_after_the_cutoff_are_left_out():
         "2024-03-10",
     ]
     ages = np.array([[30, 21], [59, 50], [69, 60]])
-    expected = model.purchases_if_alive(ages, 0.0, 0.0).sum(axis=1)
+    expected = model.purchases_if_alive(ages, 0.0, 0.0, 0.0).sum(axis=1)
     np.testing.assert_allclose(table["expected_cumulative"], expected)
     short = clv.purchase_tracking(orders, model, until="2024-02-29", **given)
     pd.testing.assert_frame_equal(short, table.iloc[:2])

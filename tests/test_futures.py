@@ -57,7 +57,7 @@ class TestDrawsOfModels:
         for t in (0.5, 5.0, 26.0):
             counts = np.bincount(customer[time <= t], minlength=self.N)
             share = np.bincount(np.minimum(counts, 80), minlength=81)[:80] / self.N
-            pmf = p_alive * model.purchase_pmf_if_alive(n, t, x, T) + (n == 0) * (1 - p_alive)
+            pmf = p_alive * model.purchase_pmf_if_alive(n, t, x, T, T) + (n == 0) * (1 - p_alive)
             bound = Z * np.sqrt(pmf * (1 - pmf) / self.N) + 3 / self.N
             assert np.all(np.abs(share - pmf) <= bound)
 

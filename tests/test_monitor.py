@@ -167,7 +167,7 @@ class TestComparisonsOfFits:
         alerts = cohort_alerts(table, Limits.of(0.05, "M"), 0.05)
         assert [alert["about"] for alert in alerts] == ["buying of new customers"] * is_alert
         if is_alert:
-            true = [float(one.purchases_if_alive(26.0, 0.0, 0.0)) for one in (slow, BUYS)]
+            true = [float(one.purchases_if_alive(26.0, 0.0, 0.0, 0.0)) for one in (slow, BUYS)]
             assert alerts[0]["size"] == pytest.approx(true[0] / true[1] - 1, abs=0.1)
         assert list(table["customers"]) == [new.sum()] * 2
 

@@ -11,6 +11,7 @@ from scipy import integrate, stats
 
 import clvforecast as clv
 from clvforecast import BGNBD, DataError, ParetoNBD
+from clvforecast.models.discounting import ConstantRate
 
 CDNOW = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
 WILD = [
@@ -121,18 +122,20 @@ def test_pmf_against_mpmath(model, n, t, x, T):
             (R + 1) / A,
             (s + 1) / B,
         )
-    assert model.purchase_pmf_if_alive(n, t, x, T) == pytest.approx(float(exact), rel=1e-9)
+    assert model.purchase_pmf_if_alive(n, t, x, T, T) == pytest.approx(float(exact), rel=1e-9)
 
 
 @pytest.mark.parametrize("t", [0.5, 39.0, 400.0])
 @pytest.mark.parametrize("model", [CDNOW, ParetoNBD(2.0, 5.0, 1.0, 300.0)])
 def test_pmf_sums_to_one_and_its_mean_is_the_expectation(model, t):
     n = np.arange(4000)
-    pmf = model.purchase_pmf_if_alive(n, t, 3, [[10.0], [30.0]])
+    pmf = model.purchase_pmf_if_alive(n, t, 3, [[10.0], [30.0]], [[10.0], [30.0]])
     assert (pmf >= 0).all()
     assert pmf.sum(axis=1) == pytest.approx(1.0, rel=1e-9)
-    assert pmf @ n == pytest.approx(model.purchases_if_alive(t, 3, [10.0, 30.0]), rel=1e-8)
-    one_by_one = [float(model.purchase_pmf_if_alive(k, t, 3, 10.0)) for k in range(5)]
+    assert pmf @ n == pytest.approx(
+        model.purchases_if_alive(t, 3, [10.0, 30.0], [10.0, 30.0]), rel=1e-8
+    )
+    one_by_one = [float(model.purchase_pmf_if_alive(k, t, 3, 10.0, 10.0)) for k in range(5)]
     assert one_by_one == pytest.approx(pmf[0, :5], rel=1e-10)
 
 
@@ -141,16 +144,16 @@ def test_nothing_happens_at_s_equal_to_one():
     for t in (1e-3, 39.0, 5e3):
         exact = 2.5 / 50.0 * 42.0 * math.log1p(t / 42.0)
         for s in (1.0, 1 - 1e-9, 1 + 1e-9, 1 + 1e-14):
-            ahead = ParetoNBD(0.5, 10.0, s, 2.0).purchases_if_alive(t, 2, 40.0)
+            ahead = ParetoNBD(0.5, 10.0, s, 2.0).purchases_if_alive(t, 2, 40.0, 40.0)
             assert ahead == pytest.approx(exact, rel=1e-8 if abs(s - 1) > 1e-12 else 1e-12)
 
 
 def test_an_infinite_horizon():
     mortal = ParetoNBD(0.5, 10.0, 1.5, 2.0)
-    forever = mortal.purchases_if_alive(math.inf, 2, 40.0)
+    forever = mortal.purchases_if_alive(math.inf, 2, 40.0, 40.0)
     assert forever == pytest.approx(2.5 / 50.0 * 42.0 / 0.5)
-    assert forever == pytest.approx(mortal.purchases_if_alive(1e30, 2, 40.0), rel=1e-9)
-    assert CDNOW.purchases_if_alive([0.0, math.inf], 2, 40.0).tolist() == [0.0, math.inf]
+    assert forever == pytest.approx(mortal.purchases_if_alive(1e30, 2, 40.0, 40.0), rel=1e-9)
+    assert CDNOW.purchases_if_alive([0.0, math.inf], 2, 40.0, 40.0).tolist() == [0.0, math.inf]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_discounted_purchases_by_quadrature(model, t, rate):
 
         life = float(stretched_integral(flow, end, model.s / scale, rate))
     exact = (model.r + 4) / (model.alpha + 0.1) * life
-    found = model.purchases_if_alive(t, 4, [0.1, 0.2, 0.1], rate=rate)
+    found = model.purchases_if_alive(t, 4, [0.1, 0.2, 0.1], [0.1, 0.2, 0.1], rate=rate)
     assert found[[0, 2]] == pytest.approx(exact, rel=1e-10)
 
 
@@ -179,18 +182,24 @@ def test_discounted_purchases_without_dropout_in_sight():
     """Nobody leaves: an even flow, discounted evenly."""
     still = ParetoNBD(2.0, 5.0, 1e-9, 1.0)
     flow = 5.0 / 25.0 * -math.expm1(-0.01 * 100.0) / 0.01
-    assert still.purchases_if_alive(100.0, 3, 20.0, rate=0.01) == pytest.approx(flow, rel=1e-7)
+    assert still.purchases_if_alive(100.0, 3, 20.0, 20.0, rate=0.01) == pytest.approx(
+        flow, rel=1e-7
+    )
 
 
 def test_discounted_counts_are_the_law_of_numbers_and_of_their_worth():
     n, T = np.arange(600.0), np.array([5.0, 38.86])
-    found = CDNOW.discounted_counts_if_alive(n, 104.0, 2.0, T, rate=0.01, dispersion=0.3)
-    pmf = CDNOW.purchase_pmf_if_alive(n, 104.0, 2.0, T[:, None])
+    found = CDNOW.discounted_counts_if_alive(
+        n, 104.0, 2.0, T, T, discount=ConstantRate(0.01), dispersion=0.3
+    )
+    pmf = CDNOW.purchase_pmf_if_alive(n, 104.0, 2.0, T[:, None], T[:, None])
     assert found.probability.sum(axis=2) == pytest.approx(pmf, abs=1e-12)
     worth = (found.probability * found.mean).sum(axis=(1, 2))
-    expected = CDNOW.purchases_if_alive(104.0, 2.0, T, rate=0.01)
+    expected = CDNOW.purchases_if_alive(104.0, 2.0, T, T, rate=0.01)
     assert worth == pytest.approx(expected, rel=1e-5)
-    plain = CDNOW.discounted_counts_if_alive(n, 104.0, 2.0, T, rate=0.0, dispersion=0.3)
+    plain = CDNOW.discounted_counts_if_alive(
+        n, 104.0, 2.0, T, T, discount=ConstantRate(0.0), dispersion=0.3
+    )
     assert plain.probability[..., 0] == pytest.approx(pmf, rel=1e-12)
 
 
@@ -208,22 +217,22 @@ def test_waits():
 
     ever = integrate.quad(density, 0, np.inf, epsabs=0, epsrel=1e-10)[0]
     levels = [0.0, 0.3, 0.99 * ever, (1 - 1e-9) * ever, (1 + 1e-9) * ever, 1.0]
-    waits = CDNOW.wait_quantile_if_alive(levels, x, T)
+    waits = CDNOW.wait_quantile_if_alive(levels, x, T, T)
     assert waits[0] == 0
     assert np.isinf(waits[4:]).all()
     for level, wait in zip(levels[1:3], waits[1:3], strict=True):
         assert integrate.quad(density, 0, wait)[0] == pytest.approx(level, rel=1e-8)
     assert waits[2] < waits[3] < np.inf
-    assert np.isinf(CDNOW.expected_wait_if_alive([0, 9], T)).all()
+    assert np.isinf(CDNOW.expected_wait_if_alive([0, 9], T, T)).all()
 
 
 @pytest.mark.parametrize("scales", [(1e-3, 1e3), (1e3, 1e-3)])
 def test_waits_at_scales_far_apart(scales):
     model = ParetoNBD(0.5, scales[0], 0.5, scales[1])
     for q in (1e-6, 0.5, 0.9):
-        wait = float(model.wait_quantile_if_alive(q, 1, 0.0))
+        wait = float(model.wait_quantile_if_alive(q, 1, 0.0, 0.0))
         if np.isfinite(wait):
-            bought = 1 - float(model.purchase_pmf_if_alive(0, wait, 1, 0.0))
+            bought = 1 - float(model.purchase_pmf_if_alive(0, wait, 1, 0.0, 0.0))
             assert bought == pytest.approx(q, rel=1e-9, abs=1e-14)
 
 
@@ -276,17 +285,19 @@ def test_customers_are_alive_and_buy_on_as_in_the_story(story):
 def test_drawn_futures_follow_the_law(model, x, T):
     t, draws = 52.0, 20_000
     full = np.full(draws, t)
-    customer, time = model.draw_purchases_if_any(full, full * 0 + x, full * 0 + T, _rng())
+    customer, time = model.draw_purchases_if_any(
+        full, full * 0 + x, full * 0 + T, full * 0 + T, _rng()
+    )
     counts = np.bincount(customer, minlength=draws)
-    none = float(model.purchase_pmf_if_alive(0, t, x, T))
+    none = float(model.purchase_pmf_if_alive(0, t, x, T, T))
     assert counts.min() == 1
     assert ((time >= 0) & (time <= t)).all()
     assert (np.diff(time)[np.diff(customer) == 0] >= 0).all()
-    near(counts.mean(), model.purchases_if_alive(t, x, T) / (1 - none), counts.var() / draws)
-    p_one = float(model.purchase_pmf_if_alive(1, t, x, T)) / (1 - none)
+    near(counts.mean(), model.purchases_if_alive(t, x, T, T) / (1 - none), counts.var() / draws)
+    p_one = float(model.purchase_pmf_if_alive(1, t, x, T, T)) / (1 - none)
     near((counts == 1).mean(), p_one, p_one * (1 - p_one) / draws)
     early = np.bincount(customer, time < t / 4, draws)
-    expected = model.purchases_if_alive(t / 4, x, T) / (1 - none)
+    expected = model.purchases_if_alive(t / 4, x, T, T) / (1 - none)
     near(early.mean(), expected, early.var() / draws)
 
 
@@ -310,7 +321,7 @@ def test_other_rates_are_those_of_the_story():
     leaving = 0.5 * rng.gamma(CDNOW.s, 1 / (CDNOW.beta + T), draws)
     life = np.minimum(rng.exponential(size=draws) / np.maximum(leaving, 1e-300), t)
     worth = rate * -np.expm1(-0.01 * life) / 0.01
-    ahead = CDNOW.purchases_if_changed(t, x, T, buying=1.3, leaving=0.5, rate=0.01)
+    ahead = CDNOW.purchases_if_changed(t, x, T, T, buying=1.3, leaving=0.5, rate=0.01)
     near(worth.mean(), float(ahead), worth.var() / draws)
 
 
@@ -337,8 +348,8 @@ def test_rescaling_time_rescales_alpha_and_beta(factor):
     assert other.discounted_purchases(39.0 * factor, *scaled, rate=0.01 / factor) == pytest.approx(
         CDNOW.discounted_purchases(39.0, x, t_x, T, rate=0.01), **close
     )
-    waits = CDNOW.wait_quantile_if_alive(0.3, x, T)
-    assert other.wait_quantile_if_alive(0.3, x, T * factor) == pytest.approx(
+    waits = CDNOW.wait_quantile_if_alive(0.3, x, T, T)
+    assert other.wait_quantile_if_alive(0.3, x, T * factor, T * factor) == pytest.approx(
         waits * factor, rel=1e-9
     )
 
@@ -351,8 +362,8 @@ def test_array_parameters_are_one_model_per_customer():
         lambda model, i: model.p_alive(x[i], t_x[i], T[i]),
         lambda model, i: model.expected_purchases(26.0, x[i], t_x[i], T[i]),
         lambda model, i: model.discounted_purchases(26.0, x[i], t_x[i], T[i], rate=0.01),
-        lambda model, i: model.purchase_pmf_if_alive(1, 26.0, x[i], T[i]),
-        lambda model, i: model.wait_quantile_if_alive(0.2, x[i], T[i]),
+        lambda model, i: model.purchase_pmf_if_alive(1, 26.0, x[i], T[i], T[i]),
+        lambda model, i: model.wait_quantile_if_alive(0.2, x[i], T[i], T[i]),
     ):
         apart = [float(ask(model, i)) for i, model in enumerate(each)]
         assert ask(both, slice(None)) == pytest.approx(apart, rel=1e-11)
@@ -360,15 +371,15 @@ def test_array_parameters_are_one_model_per_customer():
 
 def test_bad_questions_are_errors():
     with pytest.raises(DataError, match="t=-1"):
-        CDNOW.purchases_if_alive(-1, 0, 1)
+        CDNOW.purchases_if_alive(-1, 0, 1, 1)
     with pytest.raises(DataError, match="rate=-0.1"):
-        CDNOW.purchases_if_alive(1, 0, 1, rate=-0.1)
+        CDNOW.purchases_if_alive(1, 0, 1, 1, rate=-0.1)
     with pytest.raises(DataError, match="one horizon"):
-        CDNOW.purchases_if_alive([1, 2], 0, 1, rate=0.1)
+        CDNOW.purchases_if_alive([1, 2], 0, 1, 1, rate=0.1)
     with pytest.raises(DataError, match="whole numbers"):
-        CDNOW.purchase_pmf_if_alive(0.5, 1.0, 0, 1.0)
+        CDNOW.purchase_pmf_if_alive(0.5, 1.0, 0, 1.0, 1.0)
     with pytest.raises(DataError, match="must be probabilities"):
-        CDNOW.wait_quantile_if_alive(1.5, 0, 1.0)
+        CDNOW.wait_quantile_if_alive(1.5, 0, 1.0, 1.0)
 
 
 def test_a_shop_nobody_leaves_is_called_one():
@@ -422,7 +433,11 @@ def test_what_is_built_on_models_works_with_this_one(cdnow_orders, cdnow_rfm, cd
     half = 0.5 / np.maximum(alive, 0.5)
     bounded = np.isfinite(waits["median_wait"])
     bought = 1 - CDNOW.purchase_pmf_if_alive(
-        0, waits["median_wait"][bounded], columns[0][bounded], columns[2][bounded]
+        0,
+        waits["median_wait"][bounded],
+        columns[0][bounded],
+        columns[2][bounded],
+        columns[2][bounded],
     )
     assert bought == pytest.approx(half[bounded], rel=1e-8)
     kept = cdnow_orders.summarize("W", "1997-09-30", lazy=True)

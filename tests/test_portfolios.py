@@ -82,7 +82,7 @@ class TestExpectations:
             if end <= start:
                 return 0.0
             acquired = integrate.quad(
-                lambda s: float(model.purchases_if_alive(s, 0, 0)), t - end, t - start,
+                lambda s: float(model.purchases_if_alive(s, 0, 0, 0)), t - end, t - start,
                 epsabs=1e-13, epsrel=1e-12, limit=200,
             )[0]  # fmt: skip
             return acquired / (edges[k + 1] - start)

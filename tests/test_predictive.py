@@ -44,14 +44,14 @@ def columns_of(rfm):
 def test_counts_are_those_of_the_law(rfm):
     x, T, _, p_alive = columns_of(rfm)
     law = clv.purchase_distribution(BUYS, rfm, horizon=52)
-    quantiles = purchase_quantiles(BUYS, 52, x, T, p_alive, LEVELS)
+    quantiles = purchase_quantiles(BUYS, 52, x, T, T, p_alive, LEVELS)
     assert np.array_equal(quantiles.T, law.quantile(LEVELS))
 
 
 def test_amounts_are_those_of_the_law(rfm):
     x, T, m, p_alive = columns_of(rfm)
     exact = clv.spend_distribution(BUYS, SPEND, rfm, horizon=52).quantile(LEVELS).to_numpy()
-    quantiles = predictive_quantiles(BUYS, SPEND, 52, x, T, m, p_alive, LEVELS)[1].T
+    quantiles = predictive_quantiles(BUYS, SPEND, 52, x, T, T, m, p_alive, LEVELS)[1].T
     assert quantiles == pytest.approx(exact, rel=2e-6)
 
 
@@ -63,7 +63,7 @@ def test_heavy_tailed_spend_and_a_steep_law():
     x, T, m, p_alive = columns_of(rfm)
     for spend in (GammaGamma(p=0.1, q=1.2, v=3.0), GammaGamma(p=40.0, q=300.0, v=900.0)):
         exact = clv.spend_distribution(BUYS, spend, rfm, horizon=20).quantile([0.9]).to_numpy()
-        quantiles = predictive_quantiles(BUYS, spend, 20, x, T, m, p_alive, [0.9])[1].T
+        quantiles = predictive_quantiles(BUYS, spend, 20, x, T, T, m, p_alive, [0.9])[1].T
         assert quantiles == pytest.approx(exact, rel=1e-5)
 
 
@@ -151,7 +151,9 @@ def quantiles_of(buys, spend, x, T, m, levels, horizon, rate):
     """Amounts of customers who are alive."""
     x, T, m = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (x, T, m))
     x, T, m = np.broadcast_arrays(x, T, m)
-    found = predictive_quantiles(buys, spend, horizon, x, T, m, np.ones(x.size), levels, rate=rate)
+    found = predictive_quantiles(
+        buys, spend, horizon, x, T, T, m, np.ones(x.size), levels, rate=rate
+    )
     return found[1]
 
 
@@ -199,7 +201,7 @@ def test_ten_thousand_purchases():
     plain, value = (
         quantiles_of(*terms, [0.05, 0.5, 0.95], 4.0, rate)[:, 0] for rate in (0.0, 0.002)
     )
-    mean = SPEND.expected_spend(10_000, 20.0) * BUYS.purchases_if_alive(4.0, 10_000, 50.0)
+    mean = SPEND.expected_spend(10_000, 20.0) * BUYS.purchases_if_alive(4.0, 10_000, 50.0, 50.0)
     for found in (plain, value):
         assert np.all(np.diff(found) > 0)
         assert found == pytest.approx(np.full(3, mean), rel=0.1)
@@ -217,7 +219,9 @@ def test_more_ages_than_are_worked_out_at_once():
 def test_too_many_purchases_to_tabulate():
     model = BGNBD(r=1.0, alpha=1e-6, a=1e-9, b=1.0)
     with pytest.raises(FitError, match="more than 1,048,576 purchases"):
-        purchase_quantiles(model, 52.0, np.ones(1), np.full(1, 1e-6), np.ones(1), [0.5])
+        purchase_quantiles(
+            model, 52.0, np.ones(1), np.full(1, 1e-6), np.full(1, 1e-6), np.ones(1), [0.5]
+        )
 
 
 def test_the_band_of_counts_covers_what_cdnow_then_bought(cdnow_orders):
@@ -245,13 +249,13 @@ def test_wrong_levels(rfm):
 def test_laws_of_many_ages_are_those_of_each(x, rate):
     """Those between a few ages are interpolated, the laws of a few ages never."""
     ages, horizon, span = np.geomspace(0.1, 200.0, 400), 52.0, (0.05, 0.95)
-    number = count_law(BUYS, horizon, x, ages, 1 - 1e-8)
-    value = spend_law(BUYS, SPEND, horizon, x, ages, number, span, rate=rate)
+    number = count_law(BUYS, horizon, x, ages, ages, 1 - 1e-8)
+    value = spend_law(BUYS, SPEND, horizon, x, ages, ages, number, span, rate=rate)
     for some in (slice(0, 2), slice(199, 400, 200)):
-        direct = count_law(BUYS, horizon, x, ages[some], 1 - 1e-8)
+        direct = count_law(BUYS, horizon, x, ages[some], ages[some], 1 - 1e-8)
         counts = np.arange(direct.upto.shape[1])
         assert number.upto[some, counts] == pytest.approx(direct.upto, abs=1e-12)
-        law = spend_law(BUYS, SPEND, horizon, x, ages[some], direct, span, rate=rate)
+        law = spend_law(BUYS, SPEND, horizon, x, ages[some], ages[some], direct, span, rate=rate)
         rows, at = np.arange(2)[:, None], np.linspace(-2.0, 6.0, 50)
         within = (at > max(law.nodes[0], value.nodes[0])) & (
             at < min(law.nodes[-1], value.nodes[-1])

@@ -42,9 +42,9 @@ def test_the_quantile_inverts_the_chance_of_no_purchase(model):
     shop = model(*next(iter(model.starting_points())))
     x, T = np.array([[0.0], [1.0], [7.0]]), 3.0
     chance = np.array([0.01, 0.5, 0.9])
-    wait = shop.wait_quantile_if_alive(chance, x, T)
+    wait = shop.wait_quantile_if_alive(chance, x, T, T)
     reached = np.isfinite(wait)
-    bought = 1 - shop.purchase_pmf_if_alive(0, np.where(reached, wait, 0.0), x, T)
+    bought = 1 - shop.purchase_pmf_if_alive(0, np.where(reached, wait, 0.0), x, T, T)
     assert bought[reached] == pytest.approx(np.broadcast_to(chance, wait.shape)[reached], rel=1e-10)
 
 
@@ -52,41 +52,41 @@ def test_the_quantile_inverts_the_chance_of_no_purchase(model):
 def test_the_mean_is_the_integral_of_the_chance_of_no_purchase(model):
     shop = model(*next(iter(model.starting_points())))
     for x in (0, 1, 2, 7):
-        wait = float(shop.expected_wait_if_alive(x, 3.0))
+        wait = float(shop.expected_wait_if_alive(x, 3.0, 3.0))
         if np.isfinite(wait):
-            none = partial(shop.purchase_pmf_if_alive, 0, x=x, T=3.0)
+            none = partial(shop.purchase_pmf_if_alive, 0, x=x, t_x=3.0, T=3.0)
             assert wait == pytest.approx(quad(none, 0, np.inf)[0], rel=1e-6)
 
 
 def test_without_a_mean_the_wait_within_a_horizon_grows_without_bound():
     """At r + x = 0.243 its integral grows like the horizon to the power 0.757."""
-    assert BUYS.expected_wait_if_alive(0, 38.86) == np.inf
-    assert BGNBD(1.0, 4.0, 1.0, 1.0).expected_wait_if_alive(0, 10.0) == np.inf
-    assert np.isfinite(BGNBD(1.001, 4.0, 1.0, 1.0).expected_wait_if_alive(0, 10.0))
-    none = partial(BUYS.purchase_pmf_if_alive, 0, x=0, T=38.86)
+    assert BUYS.expected_wait_if_alive(0, 38.86, 38.86) == np.inf
+    assert BGNBD(1.0, 4.0, 1.0, 1.0).expected_wait_if_alive(0, 10.0, 10.0) == np.inf
+    assert np.isfinite(BGNBD(1.001, 4.0, 1.0, 1.0).expected_wait_if_alive(0, 10.0, 10.0))
+    none = partial(BUYS.purchase_pmf_if_alive, 0, x=0, t_x=0.0, T=38.86)
     near, far = (quad(none, 0, horizon, limit=500)[0] for horizon in (1e5, 1e6))
     assert far / near == pytest.approx(10**0.757, rel=0.01)
 
 
 def test_the_mean_and_the_quantile_at_extremes():
-    assert BUYS.wait_quantile_if_alive([0.0, 1.0], 3, 10.0).tolist() == [0.0, np.inf]
-    assert BUYS.wait_quantile_if_alive(0.5, 1e6, 0.0) == pytest.approx(4.414 * np.log(2) / 1e6)
-    assert BUYS.expected_wait_if_alive(1e6, 0.0) == pytest.approx(4.414e-6, rel=1e-5)
-    assert BGNBD(1e-4, 4.0, 1.0, 1.0).wait_quantile_if_alive(0.5, 0, 10.0) == np.inf
+    assert BUYS.wait_quantile_if_alive([0.0, 1.0], 3, 10.0, 10.0).tolist() == [0.0, np.inf]
+    assert BUYS.wait_quantile_if_alive(0.5, 1e6, 0.0, 0.0) == pytest.approx(4.414 * np.log(2) / 1e6)
+    assert BUYS.expected_wait_if_alive(1e6, 0.0, 0.0) == pytest.approx(4.414e-6, rel=1e-5)
+    assert BGNBD(1e-4, 4.0, 1.0, 1.0).wait_quantile_if_alive(0.5, 0, 10.0, 10.0) == np.inf
     for q in (-0.1, 1.1, np.nan):
         with pytest.raises(DataError, match="must be probabilities"):
-            BUYS.wait_quantile_if_alive(q, 0, 10.0)
+            BUYS.wait_quantile_if_alive(q, 0, 10.0, 10.0)
 
 
 def test_parameters_may_differ_from_customer_to_customer():
     both = BGNBD(np.array([0.243, 2.0]), np.array([4.414, 8.0]), 0.793, 2.426)
     alone = BGNBD(2.0, 8.0, 0.793, 2.426)
-    assert both.expected_wait_if_alive(0, 10.0).tolist() == [
+    assert both.expected_wait_if_alive(0, 10.0, 10.0).tolist() == [
         np.inf,
-        float(alone.expected_wait_if_alive(0, 10.0)),
+        float(alone.expected_wait_if_alive(0, 10.0, 10.0)),
     ]
-    waits = both.wait_quantile_if_alive(0.5, 3, 10.0)
-    assert waits[1] == alone.wait_quantile_if_alive(0.5, 3, 10.0)
+    waits = both.wait_quantile_if_alive(0.5, 3, 10.0, 10.0)
+    assert waits[1] == alone.wait_quantile_if_alive(0.5, 3, 10.0, 10.0)
 
 
 # The next purchase
@@ -138,7 +138,9 @@ def test_columns_and_their_relations(rfm):
     sure = p_alive == 1
     assert np.array_equal(table["median_wait"][sure], table["median_wait_if_alive"][sure])
     finite = np.isfinite(table["median_wait"].to_numpy())
-    none = BUYS.purchase_pmf_if_alive(0, table["median_wait"][finite], x[finite], T[finite])
+    none = BUYS.purchase_pmf_if_alive(
+        0, table["median_wait"][finite], x[finite], T[finite], T[finite]
+    )
     assert p_alive[finite] * (1 - none) == pytest.approx(0.5, rel=1e-12)
     assert np.isinf(table.loc["gone", "median_wait"])
     assert np.isinf(table.loc["once", "expected_wait_if_alive"])

@@ -84,7 +84,7 @@ class TestChangedFutures:
     def test_is_that_of_a_simulation(self, buying, leaving, x, T, rate):
         changed = {"buying": buying, "leaving": leaving, "rate": rate}
         mean, error = self.simulated(60.0, x, T, **changed)
-        assert abs(BUYS.purchases_if_changed(60.0, x, T, **changed) - mean) < 4 * error
+        assert abs(BUYS.purchases_if_changed(60.0, x, T, T, **changed) - mean) < 4 * error
 
     def test_is_that_of_an_integral_over_the_dropout_probability(self):
         """E over p of the integral of f lambda exp(-f c p lambda s - delta s), lambda out first."""
@@ -99,7 +99,7 @@ class TestChangedFutures:
         expected, _ = integrate.dblquad(
             lambda u, s: 2 * u * flow(s, u**2), 0, t, 0, 1, epsabs=1e-7, epsrel=1e-7
         )
-        ours = BUYS.purchases_if_changed(t, x, T, buying=f, leaving=c, rate=delta)
+        ours = BUYS.purchases_if_changed(t, x, T, T, buying=f, leaving=c, rate=delta)
         assert ours == pytest.approx(expected, rel=1e-6)
 
     @pytest.mark.parametrize("model", PURCHASE_MODELS)
@@ -107,33 +107,33 @@ class TestChangedFutures:
         mine = model(**dict.fromkeys(model.parameter_names(), 1.3))
         for rate in (0.0, 0.01):
             np.testing.assert_allclose(
-                mine.purchases_if_changed(9.0, [0, 3], 10.0, rate=rate),
-                mine.purchases_if_alive(9.0, [0, 3], 10.0, rate=rate),
+                mine.purchases_if_changed(9.0, [0, 3], 10.0, 10.0, rate=rate),
+                mine.purchases_if_alive(9.0, [0, 3], 10.0, 10.0, rate=rate),
             )
 
     @pytest.mark.parametrize("model", PURCHASE_MODELS)
     def test_more_of_the_good_is_more(self, model):
         mine = model(**dict.fromkeys(model.parameter_names(), 1.3))
-        usual = mine.purchases_if_changed(9.0, [0, 3], 10.0)
-        assert (mine.purchases_if_changed(9.0, [0, 3], 10.0, buying=1.1) > usual).all()
-        assert (mine.purchases_if_changed(9.0, [0, 3], 10.0, leaving=0.9) > usual).all()
+        usual = mine.purchases_if_changed(9.0, [0, 3], 10.0, 10.0)
+        assert (mine.purchases_if_changed(9.0, [0, 3], 10.0, 10.0, buying=1.1) > usual).all()
+        assert (mine.purchases_if_changed(9.0, [0, 3], 10.0, 10.0, leaving=0.9) > usual).all()
 
     @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
     @pytest.mark.parametrize("name", ["buying", "leaving"])
     def test_factors_are_positive(self, name, bad):
         with pytest.raises(DataError, match=f"{name}=.* must be above 0 and finite"):
-            BUYS.purchases_if_changed(9.0, 0, 10.0, **{name: bad})
+            BUYS.purchases_if_changed(9.0, 0, 0, 10.0, **{name: bad})
 
     def test_when_all_but_nobody_leaves(self):
         """Purchases then come at the mean of Gamma(r + x, alpha + T), discounted evenly."""
         t = 104.0
         evenly = -np.expm1(-0.002 * t) / 0.002 * (BUYS.r + 3) / (BUYS.alpha + 20.0)
-        found = BUYS.purchases_if_changed(t, 3, 20.0, leaving=1e-7, rate=0.002)
+        found = BUYS.purchases_if_changed(t, 3, 20.0, 20.0, leaving=1e-7, rate=0.002)
         assert found == pytest.approx(evenly, rel=1e-5)
 
     def test_faster_and_staying_as_long_is_proportional(self):
-        both = BUYS.purchases_if_changed(52.0, 3, 20.0, buying=1.25, leaving=0.8, rate=0.002)
-        usual = BUYS.purchases_if_alive(52.0, 3, 20.0, rate=0.002)
+        both = BUYS.purchases_if_changed(52.0, 3, 20.0, 20.0, buying=1.25, leaving=0.8, rate=0.002)
+        usual = BUYS.purchases_if_alive(52.0, 3, 20.0, 20.0, rate=0.002)
         assert both == pytest.approx(1.25 * usual, rel=1e-9)
 
 

@@ -46,6 +46,7 @@ class PurchaseDistribution:
     customers: pd.Index[str]
     horizon: float
     _x: FloatArray
+    _t_x: FloatArray
     _T: FloatArray
     _p_alive: FloatArray
     time_unit: str | None = None
@@ -68,8 +69,10 @@ class PurchaseDistribution:
         rows = positions_of(customers, self.customers)
         return replace(
             self,
+            model=self.model.of_customers(rows, len(self.customers)),
             customers=self.customers[rows],
             _x=self._x[rows],
+            _t_x=self._t_x[rows],
             _T=self._T[rows],
             _p_alive=self._p_alive[rows],
         )
@@ -101,18 +104,18 @@ class PurchaseDistribution:
         """
         levels = _checked_levels(q)
         found = purchase_quantiles(
-            self.model, self.horizon, self._x, self._T, self._p_alive, levels.tolist()
+            *(self.model, self.horizon), *self._histories, self._p_alive, levels.tolist()
         )
         return self._frame(found.T.astype(np.int64), pd.Index(levels, name="quantile"))
 
     def mean(self) -> pd.Series[float]:
         """Expected number of purchases, as `forecast` gives it."""
-        ahead = self.model.purchases_if_alive(self.horizon, self._x, self._T)
+        ahead = self.model.purchases_if_alive(self.horizon, *self._histories)
         return pd.Series(self._p_alive * ahead, self.customers, name="expected_purchases")
 
     def p_any(self) -> pd.Series[float]:
         """Probability of at least one purchase."""
-        none = self.model.purchase_pmf_if_alive(0, self.horizon, self._x, self._T)
+        none = self.model.purchase_pmf_if_alive(0, self.horizon, *self._histories)
         return pd.Series(self._p_alive * (1.0 - none), self.customers, name="p_any")
 
     def sample(self, draws: int, *, seed: int) -> IntArray:
@@ -128,11 +131,15 @@ class PurchaseDistribution:
             waiting, reached, first = waiting[left], upto[left], first + 1
         return drawn
 
+    @property
+    def _histories(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return self._x, self._t_x, self._T
+
     def _pmf(self, counts: IntArray, rows: slice | IntArray) -> FloatArray:
         alive = self._p_alive[rows, None]
-        pmf = alive * self.model.purchase_pmf_if_alive(
-            counts, self.horizon, self._x[rows, None], self._T[rows, None]
-        )
+        histories = (column[rows, None] for column in self._histories)
+        model = self.model.of_customers(rows, len(self.customers)).beside_counts()
+        pmf = alive * model.purchase_pmf_if_alive(counts, self.horizon, *histories)
         return np.asarray(pmf + (counts == 0) * (1.0 - alive))
 
     def _frame(self, values: FloatArray | IntArray, columns: pd.Index[Any]) -> pd.DataFrame:
@@ -162,7 +169,12 @@ class SpendDistribution:
     def of(self, customers: Customers) -> SpendDistribution:
         """Return the law of some of the customers; see `PurchaseDistribution.of`."""
         rows = positions_of(customers, self.customers)
-        return replace(self, purchases=self.purchases.of(customers), _m=self._m[rows])
+        return replace(
+            self,
+            purchases=self.purchases.of(customers),
+            spend=self.spend.of_customers(rows, len(self.customers)),
+            _m=self._m[rows],
+        )
 
     def cdf(self, amount: ArrayLike) -> pd.DataFrame:
         """Probability of spending at most each amount, in money: one column each."""
@@ -207,7 +219,7 @@ class SpendDistribution:
         """Draw amounts, shape (customers, draws)."""
         counts = self.purchases.sample(draws, seed=seed)
         rng = np.random.default_rng([seed, 1])
-        return self.spend.draw_total_spend(
+        return self.spend.beside_counts().draw_total_spend(
             counts, self.purchases._x[:, None], self._m[:, None], rng
         )
 
@@ -217,9 +229,10 @@ class SpendDistribution:
         counts = np.arange(last + 1)
         pmf = self.purchases._pmf(counts, slice(None))
         x, m = self.purchases._x[:, None], self._m[:, None]
+        spend = self.spend.beside_counts()
 
         def cdf(amount: FloatArray) -> FloatArray:
-            given_counts = self.spend.total_spend_cdf(amount[:, None], counts, x, m)
+            given_counts = spend.total_spend_cdf(amount[:, None], counts, x, m)
             return np.asarray(np.sum(pmf * given_counts, axis=1))
 
         return cdf
@@ -283,7 +296,8 @@ def purchase_distribution(
         )
     model = purchase_model(purchases)
     x, t_x, T = model_columns(type(model), rfm)
-    return PurchaseDistribution(model, rfm.index, length, x, T, model.p_alive(x, t_x, T), unit)
+    p_alive = model.p_alive(x, t_x, T)
+    return PurchaseDistribution(model, rfm.index, length, x, t_x, T, p_alive, unit)
 
 
 def spend_distribution(

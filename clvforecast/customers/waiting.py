@@ -90,9 +90,9 @@ def next_purchase(
     table = pd.DataFrame(
         {
             "p_alive": p_alive,
-            "expected_wait_if_alive": model.expected_wait_if_alive(x, T),
-            "median_wait_if_alive": model.wait_quantile_if_alive(0.5, x, T),
-            "median_wait": model.wait_quantile_if_alive(half_if_alive, x, T),
+            "expected_wait_if_alive": model.expected_wait_if_alive(x, t_x, T),
+            "median_wait_if_alive": model.wait_quantile_if_alive(0.5, x, t_x, T),
+            "median_wait": model.wait_quantile_if_alive(half_if_alive, x, t_x, T),
         },
         index=rfm.index,
     )

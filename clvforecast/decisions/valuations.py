@@ -29,7 +29,7 @@ def by_forecast(terms: Terms, rfm: pd.DataFrame, segment: IntArray, segments: in
     """Value the customers by the models, under any change.
 
     What is past and what is ahead come apart: all that a change touches is worked out per distinct
-    (x, T), and customers weigh it with P(alive) and their expected spend.
+    state, and customers weigh it with P(alive) and their expected spend.
     """
     _check_one_value_each(terms)
     x, t_x, T = model_columns(type(terms.buying), rfm)
@@ -37,18 +37,18 @@ def by_forecast(terms: Terms, rfm: pd.DataFrame, segment: IntArray, segments: in
     order_value = terms.spending.expected_spend_given(x_spend, m)
     require_finite_mean(order_value, terms.spending, rfm)
     weight = terms.margin * terms.buying.p_alive_given(x, t_x, T) * order_value
-    (x, T, cell_segment), cell = distinct_rows(x, T, segment.astype(float))
-    weight = sums_by_code(cell, weight, x.size)
-    of_segment = cell_segment.astype(np.int64)
-    (x, T), pair = distinct_rows(x, T)
+    buying_model, states, state = terms.buying.distinct(x, t_x, T)
+    (cell_state, cell_segment), cell = distinct_rows(state.astype(float), segment.astype(float))
+    weight = sums_by_code(cell, weight, cell_state.size)
+    of_segment, at = cell_segment.astype(np.int64), cell_state.astype(np.int64)
 
     @cache
     def ahead(buying: float, leaving: float, annual_discount_rate: float) -> FloatArray:
         rate = discount_rate_per_unit(annual_discount_rate, terms.time_unit)
-        purchases = terms.buying.purchases_if_changed(
-            terms.horizon, x, T, buying=buying, leaving=leaving, rate=rate
+        purchases = buying_model.purchases_if_changed(
+            terms.horizon, *states, buying=buying, leaving=leaving, rate=rate
         )
-        return sums_by_code(of_segment, weight * purchases[pair], segments)
+        return sums_by_code(of_segment, weight * purchases[at], segments)
 
     def worth(changes: Changes) -> FloatArray:
         annual = terms.annual_discount_rate * (1.0 + changes.discount_rate)

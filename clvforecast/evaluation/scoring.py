@@ -83,7 +83,7 @@ def scored(
     """
     ahead = forecast(buys, spend, calibration, horizon=horizon, level=level)
     buying, spending = purchase_model(buys), spend_model(spend)
-    x, _, T = model_columns(type(buying), calibration)
+    x, t_x, T = model_columns(type(buying), calibration)
     m = model_columns(type(spending), calibration)[1]
     p_alive = ahead["p_alive"].to_numpy()
     bought = holdout["purchases"].to_numpy(dtype=float)
@@ -98,14 +98,15 @@ def scored(
         for end in ("lower", "upper"):
             table[f"{target}_{end}"] = ahead[f"{name}_{end}"].astype(float)
 
-    found = _laws_of_the_living(buying, spending, horizon, x, T, bought, scaled, p_alive)
+    found = _laws_of_the_living(
+        *(buying, spending, horizon), *(x, t_x, T), *(bought, scaled, p_alive)
+    )
     at_least = bought > 0
     jump_to = 1.0 - p_alive * (1.0 - found.upto)
     jump_from = np.where(at_least, 1.0 - p_alive * (1.0 - found.below), 0.0)
     table["purchases_below"], table["purchases_upto"] = jump_from, jump_to
     table["purchases_pit"] = randomised_pit(jump_from, jump_to, seed=seed)
-    (counts, *histories), codes = distinct_rows(bought, x, T)
-    given = buying.purchase_pmf_if_alive(counts, horizon, *histories)[codes]
+    given = _pmf(buying, horizon, bought, x, t_x, T)
     table["purchases_log_score"] = log_score(p_alive * given + ~at_least * (1.0 - p_alive))
     table["purchases_crps"] = found.crps
 
@@ -116,6 +117,25 @@ def scored(
         spent, scale * p_alive * found.limited, scale * p_alive**2 * found.smaller
     )
     return table.reindex(columns=list(COLUMNS))
+
+
+def _pmf(
+    buying: PurchaseModel,
+    horizon: float,
+    bought: FloatArray,
+    x: FloatArray,
+    t_x: FloatArray,
+    T: FloatArray,
+) -> FloatArray:
+    """Probability of what each active customer bought, worked out once per state and number."""
+    _, (x_level, t_x_level, T_level), state = buying.distinct(x, t_x, T)
+    one_each = np.empty(x_level.size, dtype=np.int64)
+    one_each[state] = np.arange(state.size)
+    (counts, place), codes = distinct_rows(bought, state.astype(float))
+    at = place.astype(np.int64)
+    model = buying.of_customers(one_each[at], x.size)
+    pmf = model.purchase_pmf_if_alive(counts, horizon, x_level[at], t_x_level[at], T_level[at])
+    return np.asarray(pmf[codes])
 
 
 class _OfTheLiving(NamedTuple):
@@ -140,6 +160,7 @@ def _laws_of_the_living(
     spending: SpendModel,
     horizon: float,
     x: FloatArray,
+    t_x: FloatArray,
     T: FloatArray,
     bought: FloatArray,
     scaled: FloatArray,
@@ -147,9 +168,11 @@ def _laws_of_the_living(
 ) -> _OfTheLiving:
     """Look up what came in the laws, each of which is worked out once per history."""
     found = _OfTheLiving(*(np.empty(x.size) for _ in _OfTheLiving._fields))
-    for group in by_frequency(x, T):
+    for group in by_frequency(buying, x, t_x, T):
         who, row = group.members, group.row
-        number = count_law(buying, horizon, group.x, group.T, 1.0 - _NEGLIGIBLE_TAIL)
+        of_states = buying.of_customers(group.one_each, x.size)
+        states = group.x, group.t_x, group.T
+        number = count_law(of_states, horizon, *states, 1.0 - _NEGLIGIBLE_TAIL)
         count = bought[who].astype(np.int64)
         found.below[who] = number.cdf(count - 1, row)
         found.upto[who] = number.cdf(count, row)

@@ -98,7 +98,8 @@ def _valued(terms: Terms, rfm: LazySummary) -> pa.Table:
     if terms.tails is not None:
         spending, highest = terms.spending, _highest_spend(found)
         counts, amounts = predictive_quantiles(
-            *(terms.buying, spending, terms.horizon, found.x, found.T, highest, p_alive),
+            *(terms.buying, spending, terms.horizon),
+            *(found.x, found.t_x, found.T, highest, p_alive),
             terms.tails,
             rate=terms.rate,
         )

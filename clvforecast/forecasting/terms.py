@@ -11,7 +11,7 @@ import numpy as np
 from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import Fit, common_time_unit, purchase_model, spend_model
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, distinct_rows
+from clvforecast.numerics.arrays import FloatArray
 from clvforecast.numerics.blocks import blockwise
 from clvforecast.units import Duration, check_margin, discount_rate_per_unit, duration_in_units
 
@@ -101,17 +101,17 @@ class Terms:
         }
 
     def prospects(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Prospects:
-        """Expect the purchases of checked histories, each distinct (x, T) worked out once."""
+        """Expect the purchases of checked histories, each distinct state worked out once."""
         p_alive = self.buying.p_alive_given(x, t_x, T)
-        pairs, codes = distinct_rows(x, T)
-        expected = self.buying.purchases_if_alive(self.horizon, *pairs)
+        model, states, codes = self.buying.distinct(x, t_x, T)
+        expected = model.purchases_if_alive(self.horizon, *states)
 
         def of_customers(if_alive: FloatArray) -> FloatArray:
             return blockwise(lambda alive, code: alive * if_alive[code], p_alive, codes)
 
         if not self.rate:
             return Prospects(p_alive, both := of_customers(expected), both)
-        discounted = self.buying.purchases_if_alive(self.horizon, *pairs, rate=self.rate)
+        discounted = model.purchases_if_alive(self.horizon, *states, rate=self.rate)
         return Prospects(p_alive, of_customers(expected), of_customers(discounted))
 
 

@@ -200,7 +200,7 @@ def _forecast_here(
         models, horizon, rate = (terms.buying, terms.spending), terms.horizon, terms.rate
         if posterior is None:
             counts, amounts = predictive_quantiles(
-                *models, horizon, x, T, m, p_alive, terms.tails, rate=rate
+                *models, horizon, x, t_x, T, m, p_alive, terms.tails, rate=rate
             )
         else:
             draws = checked_posterior(posterior, *models, terms.time_unit)

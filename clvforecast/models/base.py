@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 import numpy as np
 
 from clvforecast.errors import DataError
-from clvforecast.numerics.arrays import ArrayLike, BoolArray, FloatArray
+from clvforecast.numerics.arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from clvforecast.numerics.blocks import blocks
 from clvforecast.numerics.optimise import Derivatives
 
@@ -54,6 +54,8 @@ class Model(ABC):
     """The one whose mean sets the scale for fitting."""
     scale_parameters: ClassVar[tuple[str, ...]]
     """The parameters in that unit; the others have none."""
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Fields that are settings, not estimated."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -72,12 +74,31 @@ class Model(ABC):
         >>> BGNBD.parameter_names()
         ('r', 'alpha', 'a', 'b')
         """
-        return tuple(field.name for field in fields(cls))
+        return tuple(field.name for field in fields(cls) if field.name not in cls.fixed)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Parameters by name."""
         return {name: getattr(self, name) for name in self.parameter_names()}
+
+    @property
+    def per_customer(self) -> dict[str, FloatArray]:
+        """The parameters that are arrays, one value per customer."""
+        return {name: value for name, value in self.parameters.items() if np.ndim(value)}
+
+    def with_parameters(self, **values: Any) -> Self:
+        """The same model with other values for some of the parameters."""
+        return replace(self, **values) if values else self
+
+    def of_customers(self, rows: IntArray | slice, customers: int) -> Self:
+        """The model of some of so many customers, where parameters are arrays."""
+        chosen = {n: np.broadcast_to(v, customers)[rows] for n, v in self.per_customer.items()}
+        return self.with_parameters(**chosen)
+
+    def beside_counts(self) -> Self:
+        """The model with a column for every parameter that is an array, to broadcast with rows."""
+        columns = {n: np.asarray(v)[..., None] for n, v in self.per_customer.items()}
+        return self.with_parameters(**columns)
 
     def rescaled(self, factor: float) -> Self:
         """The same model when its scaled columns are multiplied by `factor`.

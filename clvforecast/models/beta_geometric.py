@@ -16,20 +16,18 @@ import numpy as np
 from clvforecast.models.arguments import (
     FORGOTTEN,
     check_factors,
-    check_rate,
     checked_counts,
     checked_horizon,
     checked_probability,
 )
 from clvforecast.models.base import LogLikelihood
-from clvforecast.models.beta_geometric_likelihood import CellLikelihood
 from clvforecast.models.discounting import (
+    Discount,
     DiscountedCounts,
     of_nth_purchase,
     one_way,
-    stop_times,
-    until,
 )
+from clvforecast.models.likelihoods.beta_geometric import CellLikelihood
 from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.numerics.arrays import (
     ArrayLike,
@@ -132,7 +130,7 @@ class BetaGeometricModel(PurchaseModel):
             return blockwise(_p_alive, self.r, self.alpha, self.a, self.b, x, t_x, T, occasions)
 
     def purchases_if_alive(
-        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
+        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
     ) -> FloatArray:
         """Expected purchases in (T, T + t] of a customer who is active at T; see `PurchaseModel`.
 
@@ -152,7 +150,7 @@ class BetaGeometricModel(PurchaseModel):
         --------
         >>> from clvforecast import BGNBD
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.purchases_if_alive(39, [0, 2], 38.86).round(4)
+        >>> model.purchases_if_alive(39, [0, 2], [0, 30.43], 38.86).round(4)
         array([0.1951, 1.6874])
         """
         t = checked_horizon(t, rate=rate)
@@ -177,6 +175,7 @@ class BetaGeometricModel(PurchaseModel):
         self,
         t: ArrayLike,
         x: ArrayLike,
+        t_x: ArrayLike,
         T: ArrayLike,
         *,
         buying: float = 1.0,
@@ -198,12 +197,12 @@ class BetaGeometricModel(PurchaseModel):
 
         >>> from clvforecast import BGNBD
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.purchases_if_changed(39, [0, 2], 38.86, leaving=0.9).round(4)
+        >>> model.purchases_if_changed(39, [0, 2], [0, 30.43], 38.86, leaving=0.9).round(4)
         array([0.1971, 1.7133])
         """
         check_factors(buying=buying, leaving=leaving)
         pace = buying * leaving
-        ahead = self.purchases_if_alive(pace * checked_horizon(t), x, T, rate=rate / pace)
+        ahead = self.purchases_if_alive(pace * checked_horizon(t), x, t_x, T, rate=rate / pace)
         return np.asarray(ahead / leaving)
 
     def _discounted_if_alive(
@@ -233,7 +232,7 @@ class BetaGeometricModel(PurchaseModel):
         return _by_history(given_history, r, a, b, x, A).reshape(columns[0].shape)
 
     def purchase_pmf_if_alive(
-        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> FloatArray:
         """Probability of n purchases in (T, T + t] of a customer active at T; see `PurchaseModel`.
 
@@ -248,14 +247,22 @@ class BetaGeometricModel(PurchaseModel):
         --------
         >>> from clvforecast import BGNBD
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, T=38.86).round(4)
+        >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, t_x=30.43, T=38.86).round(4)
         array([0.2367, 0.3294, 0.1984])
         """
         stayed, left = self._stayed_and_left(n, t, x, T)
         return np.asarray(stayed + left)
 
     def discounted_counts_if_alive(
-        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
+        self,
+        n: ArrayLike,
+        t: float,
+        x: float,
+        t_x: FloatArray,
+        T: FloatArray,
+        *,
+        discount: Discount,
+        dispersion: float,
     ) -> DiscountedCounts:
         """Purchases in (T, T + t] and what discounting leaves of them; see `PurchaseModel`.
 
@@ -265,16 +272,15 @@ class BetaGeometricModel(PurchaseModel):
         does so at the nth: the others fall anywhere before it, and it comes when the nth purchase
         of a customer who never leaves would.
         """
-        check_rate(rate)
         counts = np.asarray(n, dtype=float)
-        stayed, left = self._stayed_and_left(counts, t, x, T[:, None])
-        if rate == 0 or t == 0:
+        stayed, left = self.beside_counts()._stayed_and_left(counts, t, x, T[:, None])
+        if discount.rate == 0 or t == 0:
             return one_way(counts, stayed + left)
-        stops, some = stop_times(t, rate, dispersion), np.maximum(counts, 1.0)
+        stops, some = discount.stops(t, dispersion), np.maximum(counts, 1.0)
         leaving = of_nth_purchase(stops, some, self.r + x, self.alpha + T)
         number, last = counts[:, None], np.minimum(counts[:, None], 1.0)
-        active = until(t, number, 0.0, rate)
-        gone = until(stops.times, number - last, last, rate)
+        active = discount.until(t, number, 0.0)
+        gone = discount.until(stops.times, number - last, last)
         return DiscountedCounts(
             np.concatenate((stayed[..., None], left[..., None] * leaving), axis=2),
             *(np.concatenate(both, axis=1) for both in zip(active, gone, strict=True)),
@@ -296,7 +302,7 @@ class BetaGeometricModel(PurchaseModel):
         left = reached * np.where(some, a / (a + b + before), 0.0) * at_least
         return np.asarray(stayed), np.asarray(left)
 
-    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def expected_wait_if_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
         """Expected time to the next purchase of a customer active at T; see `PurchaseModel`.
 
         Notes
@@ -309,7 +315,7 @@ class BetaGeometricModel(PurchaseModel):
         --------
         >>> from clvforecast import BGNBD
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.expected_wait_if_alive([0, 2], 38.86).round(2)
+        >>> model.expected_wait_if_alive([0, 2], [0, 30.43], 38.86).round(2)
         array([  inf, 34.81])
         """
         excess, scale = np.broadcast_arrays(
@@ -319,14 +325,16 @@ class BetaGeometricModel(PurchaseModel):
         np.divide(scale, excess, out=wait, where=excess > 0)
         return wait
 
-    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def wait_quantile_if_alive(
+        self, q: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
         """Quantile of the time to the next purchase, active at T; see `PurchaseModel`.
 
         Examples
         --------
         >>> from clvforecast import BGNBD
         >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
-        >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 38.86).round(2)
+        >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 30.43, 38.86).round(2)
         array([15.67, 77.52])
         """
         q = checked_probability(q)
@@ -335,7 +343,12 @@ class BetaGeometricModel(PurchaseModel):
             return np.asarray(scale * np.expm1(-np.log1p(-q) / (self.r + np.asarray(x))))
 
     def draw_purchases_if_any(
-        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
+        self,
+        t: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        rng: np.random.Generator,
     ) -> tuple[IntArray, FloatArray]:
         """Draw the purchases of active customers who make at least one; see `PurchaseModel`.
 

@@ -18,8 +18,8 @@ from clvforecast.models.arguments import (
     checked_probability,
 )
 from clvforecast.models.base import LogLikelihood
-from clvforecast.models.discounting import DiscountedCounts, one_way, stop_times, until
-from clvforecast.models.pareto_nbd_likelihood import CellLikelihood, log_odds_of_death
+from clvforecast.models.discounting import Discount, DiscountedCounts, one_way
+from clvforecast.models.likelihoods.pareto_nbd import CellLikelihood, log_odds_of_death
 from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct_rows
 from clvforecast.numerics.blocks import blocks
@@ -145,7 +145,7 @@ class ParetoNBD(PurchaseModel):
         return log_odds_of_death(*flat).reshape(columns[0].shape)
 
     def purchases_if_alive(
-        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
+        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
     ) -> FloatArray:
         """Expected purchases in (T, T + t] of a customer who is active at T; see `PurchaseModel`.
 
@@ -160,7 +160,7 @@ class ParetoNBD(PurchaseModel):
         Examples
         --------
         >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
-        >>> model.purchases_if_alive(39, [0, 2], 38.86).round(4)
+        >>> model.purchases_if_alive(39, [0, 2], [0, 30.43], 38.86).round(4)
         array([0.3626, 1.6742])
         """
         t = checked_horizon(t, rate=rate)
@@ -182,6 +182,7 @@ class ParetoNBD(PurchaseModel):
         self,
         t: ArrayLike,
         x: ArrayLike,
+        t_x: ArrayLike,
         T: ArrayLike,
         *,
         buying: float = 1.0,
@@ -201,12 +202,13 @@ class ParetoNBD(PurchaseModel):
         One in ten who would leave stays:
 
         >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
-        >>> model.purchases_if_changed(39, [0, 2], 38.86, leaving=0.9).round(4)
+        >>> model.purchases_if_changed(39, [0, 2], [0, 30.43], 38.86, leaving=0.9).round(4)
         array([0.3682, 1.6998])
         """
         check_factors(buying=buying, leaving=leaving)
         check_rate(rate)
-        ahead = self.purchases_if_alive(leaving * checked_horizon(t), x, T, rate=rate / leaving)
+        scaled = leaving * checked_horizon(t)
+        ahead = self.purchases_if_alive(scaled, x, t_x, T, rate=rate / leaving)
         return np.asarray(ahead * (buying / leaving))
 
     def _discounted_life(self, t: float, T: FloatArray, rate: float) -> FloatArray:
@@ -224,7 +226,7 @@ class ParetoNBD(PurchaseModel):
         return _once_each(life, *np.broadcast_arrays(self.s, self.beta + T))
 
     def purchase_pmf_if_alive(
-        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> FloatArray:
         """Probability of n purchases in (T, T + t] of a customer active at T; see `PurchaseModel`.
 
@@ -236,7 +238,7 @@ class ParetoNBD(PurchaseModel):
         Examples
         --------
         >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
-        >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, T=38.86).round(4)
+        >>> model.purchase_pmf_if_alive([0, 1, 2], 39.0, x=2, t_x=30.43, T=38.86).round(4)
         array([0.319 , 0.2523, 0.1746])
         """
         counts, t = checked_counts(n), checked_horizon(t)
@@ -252,7 +254,15 @@ class ParetoNBD(PurchaseModel):
         return tuple(np.asarray(law, dtype=float) for law in laws)
 
     def discounted_counts_if_alive(
-        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
+        self,
+        n: ArrayLike,
+        t: float,
+        x: float,
+        t_x: FloatArray,
+        T: FloatArray,
+        *,
+        discount: Discount,
+        dispersion: float,
     ) -> DiscountedCounts:
         """Purchases in (T, T + t] and what discounting leaves of them; see `PurchaseModel`.
 
@@ -260,24 +270,25 @@ class ParetoNBD(PurchaseModel):
         -----
         Purchases fall anywhere until T + t, or until the customer leaves, whichever is first.
         """
-        check_rate(rate)
         counts = np.asarray(n, dtype=float)
-        if rate == 0 or t == 0:
-            return one_way(counts, self.purchase_pmf_if_alive(counts, t, x, T[:, None]))
-        stops = stop_times(t, rate, dispersion)
+        if discount.rate == 0 or t == 0:
+            rows = self.beside_counts()
+            pmf = rows.purchase_pmf_if_alive(counts, t, x, t_x[:, None], T[:, None])
+            return one_way(counts, pmf)
+        stops = discount.stops(t, dispersion)
         laws = self._laws(t, x, T)
         stayed = counts_without_stop(counts, *(law[:, None] for law in laws))
-        rows = zip(*(law.tolist() for law in laws), strict=True)
-        left = np.stack([means_at_stop(counts, *law, functions=stops.weights) for law in rows])
+        each = zip(*(law.tolist() for law in laws), strict=True)
+        left = np.stack([means_at_stop(counts, *law, functions=stops.weights) for law in each])
         number = counts[:, None]
-        active = until(t, number, 0.0, rate)
-        gone = until(stops.times, number, 0.0, rate)
+        active = discount.until(t, number, 0.0)
+        gone = discount.until(stops.times, number, 0.0)
         return DiscountedCounts(
             np.concatenate((stayed[..., None], left), axis=2),
             *(np.concatenate(both, axis=1) for both in zip(active, gone, strict=True)),
         )
 
-    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def expected_wait_if_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
         """Expected time to the next purchase of a customer active at T; see `PurchaseModel`.
 
         Notes
@@ -287,7 +298,8 @@ class ParetoNBD(PurchaseModel):
 
         Examples
         --------
-        >>> ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669).expected_wait_if_alive(2, 38.86)
+        >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
+        >>> model.expected_wait_if_alive(2, 30.43, 38.86)
         array(inf)
         """
         shape = np.broadcast_shapes(
@@ -295,7 +307,9 @@ class ParetoNBD(PurchaseModel):
         )
         return np.full(shape, np.inf)
 
-    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def wait_quantile_if_alive(
+        self, q: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
         """Quantile of the time to the next purchase, active at T; see `PurchaseModel`.
 
         Infinite where a customer leaves first with a probability of ``1 - q`` or more.
@@ -303,14 +317,19 @@ class ParetoNBD(PurchaseModel):
         Examples
         --------
         >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
-        >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 38.86).round(2)
+        >>> model.wait_quantile_if_alive([0.5, 0.9], 2, 30.43, 38.86).round(2)
         array([17.59,   inf])
         """
         columns = self._laws(checked_probability(q), x, T)
         return _once_each(lambda chance, *laws: FirstEvent(*laws).quantile(chance), *columns)
 
     def draw_purchases_if_any(
-        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
+        self,
+        t: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        rng: np.random.Generator,
     ) -> tuple[IntArray, FloatArray]:
         """Draw the purchases of active customers who make at least one; see `PurchaseModel`.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from clvforecast.models.base import Labels, Model, check_rows
-from clvforecast.models.discounting import DiscountedCounts
+from clvforecast.models.discounting import Discount, DiscountedCounts
 from clvforecast.numerics.arrays import (
     ArrayLike,
     BoolArray,
     FloatArray,
     IntArray,
+    distinct_rows,
     weighted_rows,
 )
 
@@ -36,9 +36,14 @@ class PurchaseModel(Model):
     def p_alive_given(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """`p_alive` of histories that are known to be possible, such as a checked summary's."""
 
+    recency_if_alive: ClassVar[bool] = False
+    """Whether, of a customer known to be active, the last purchase says anything of the future."""
+    smooth_in_age: ClassVar[bool] = True
+    """Whether what it says of active customers is analytic in their age."""
+
     @abstractmethod
     def purchases_if_alive(
-        self, t: ArrayLike, x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
+        self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float = 0.0
     ) -> FloatArray:
         """Expected purchases in (T, T + t] of a customer who is active at T.
 
@@ -46,8 +51,9 @@ class PurchaseModel(Model):
         ----------
         t : array_like
             Length of the period ahead in time units; may be infinite. One number if ``rate > 0``.
-        x, T : array_like
-            Frequency and age, broadcasting with `t`. Given activity, recency says nothing more.
+        x, t_x, T : array_like
+            Frequency, recency and age, broadcasting with `t`. Of a customer known to be active,
+            recency counts only where `recency_if_alive` says so.
         rate : float
             Continuous discount rate per time unit: a purchase at T + s counts ``exp(-rate s)``.
 
@@ -67,6 +73,7 @@ class PurchaseModel(Model):
         self,
         t: ArrayLike,
         x: ArrayLike,
+        t_x: ArrayLike,
         T: ArrayLike,
         *,
         buying: float = 1.0,
@@ -79,7 +86,7 @@ class PurchaseModel(Model):
 
         Parameters
         ----------
-        t, x, T, rate
+        t, x, t_x, T, rate
             As of `purchases_if_alive`.
         buying : float
             How many times as fast they buy.
@@ -123,7 +130,7 @@ class PurchaseModel(Model):
         array([0.3227, 0.1951])
         """
         p_alive = self.p_alive(x, t_x, T)
-        return np.asarray(p_alive * self.purchases_if_alive(t, x, T))
+        return np.asarray(p_alive * self.purchases_if_alive(t, x, t_x, T))
 
     def discounted_purchases(
         self, t: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, rate: float
@@ -157,7 +164,7 @@ class PurchaseModel(Model):
         6.421
         """
         p_alive = self.p_alive(x, t_x, T)
-        return np.asarray(p_alive * self.purchases_if_alive(t, x, T, rate=rate))
+        return np.asarray(p_alive * self.purchases_if_alive(t, x, t_x, T, rate=rate))
 
     def expected_repeat_purchases(self, t: ArrayLike, *, rate: float = 0.0) -> FloatArray:
         """Expected repeat purchases of a new customer in (0, t] after the first purchase.
@@ -177,11 +184,11 @@ class PurchaseModel(Model):
         array([0.903, 1.446])
         """
         stays = self.p_alive(0.0, 0.0, 0.0)
-        return np.asarray(stays * self.purchases_if_alive(t, 0.0, 0.0, rate=rate))
+        return np.asarray(stays * self.purchases_if_alive(t, 0.0, 0.0, 0.0, rate=rate))
 
     @abstractmethod
     def purchase_pmf_if_alive(
-        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, T: ArrayLike
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
     ) -> FloatArray:
         """Probability of n purchases in (T, T + t] of a customer who is active at T.
 
@@ -191,8 +198,8 @@ class PurchaseModel(Model):
             Number of purchases.
         t : array_like
             Length of the period ahead in time units, finite.
-        x, T : array_like
-            Frequency and age. All four broadcast.
+        x, t_x, T : array_like
+            Frequency, recency and age. All five broadcast.
 
         Raises
         ------
@@ -202,13 +209,22 @@ class PurchaseModel(Model):
 
     @abstractmethod
     def discounted_counts_if_alive(
-        self, n: ArrayLike, t: float, x: float, T: FloatArray, *, rate: float, dispersion: float
+        self,
+        n: ArrayLike,
+        t: float,
+        x: float,
+        t_x: FloatArray,
+        T: FloatArray,
+        *,
+        discount: Discount,
+        dispersion: float,
     ) -> DiscountedCounts:
         """Law of the purchases in (T, T + t] of customers active at T, and what they are worth now.
 
-        For numbers of purchases `n`, shape (counts,), a finite `t`, one frequency `x`, ages `T` of
-        shape (histories,), a continuous discount rate per time unit, and the variance of order
-        values over their squared mean: the less they vary, the finer their timing must be told.
+        For numbers of purchases `n`, shape (counts,), a finite `t`, one frequency `x`, recencies
+        and ages of shape (histories,), and the variance of order values over their squared mean:
+        the less they vary, the finer their timing must be told. Parameters may be arrays of shape
+        (histories,).
         """
 
     def purchase_pmf(self, n: ArrayLike, t: ArrayLike) -> FloatArray:
@@ -229,15 +245,17 @@ class PurchaseModel(Model):
         array([0.5738, 0.1994, 0.0854])
         """
         stays = self.p_alive(0.0, 0.0, 0.0)
-        if_alive = self.purchase_pmf_if_alive(n, t, 0.0, 0.0)
+        if_alive = self.purchase_pmf_if_alive(n, t, 0.0, 0.0, 0.0)
         return np.asarray(stays * if_alive + (1.0 - stays) * (np.asarray(n) == 0))
 
     @abstractmethod
-    def expected_wait_if_alive(self, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def expected_wait_if_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> FloatArray:
         """Expected time to the next purchase of a customer active at T; inf without a mean."""
 
     @abstractmethod
-    def wait_quantile_if_alive(self, q: ArrayLike, x: ArrayLike, T: ArrayLike) -> FloatArray:
+    def wait_quantile_if_alive(
+        self, q: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> FloatArray:
         """Time within which a customer active at T buys next with probability q; inf if never.
 
         Raises `DataError` if `q` is not from 0 to 1.
@@ -245,14 +263,20 @@ class PurchaseModel(Model):
 
     @abstractmethod
     def draw_purchases_if_any(
-        self, t: FloatArray, x: FloatArray, T: FloatArray, rng: np.random.Generator
+        self,
+        t: FloatArray,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        rng: np.random.Generator,
     ) -> tuple[IntArray, FloatArray]:
         """Draw the purchases in (T, T + t] of active customers who make at least one.
 
         Parameters
         ----------
-        t, x, T : ndarray, shape (n,)
-            Length of the period ahead, positive and finite, frequency and age of each customer.
+        t, x, t_x, T : ndarray, shape (n,)
+            Length of the period ahead, positive and finite, frequency, recency and age of each
+            customer.
         rng : numpy.random.Generator
 
         Returns
@@ -305,20 +329,64 @@ class PurchaseModel(Model):
         """
         given = np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in (t, x, t_x, T)))
         t, x, t_x, T = (np.atleast_1d(v) for v in given)
-        any_if_alive = 1.0 - self.purchase_pmf_if_alive(0, t, x, T)
+        any_if_alive = 1.0 - self.purchase_pmf_if_alive(0, t, x, t_x, T)
         buyers = np.flatnonzero(rng.random(t.shape) < self.p_alive(x, t_x, T) * any_if_alive)
         model = self.of_customers(buyers, t.size)
-        customer, time = model.draw_purchases_if_any(t[buyers], x[buyers], T[buyers], rng)
+        customer, time = model.draw_purchases_if_any(
+            t[buyers], x[buyers], t_x[buyers], T[buyers], rng
+        )
         return buyers[customer], time
 
-    def of_customers(self, rows: IntArray, customers: int) -> Self:
-        """The model of some of the customers, where parameters are arrays."""
-        parameters = {
-            name: np.broadcast_to(value, customers)[rows]
-            for name, value in self.parameters.items()
-            if np.ndim(value)
-        }
-        return replace(self, **parameters) if parameters else self
+    def later(self, by: FloatArray | float) -> Self:
+        """The model of customers who come so long after the end of observation: the same."""
+        return self
+
+    def distinct_histories(
+        self, x: FloatArray, t_x: FloatArray, T: FloatArray
+    ) -> tuple[Self, tuple[FloatArray, FloatArray, FloatArray], IntArray]:
+        """Distinct histories, as `distinct` has distinct states: all that P(alive) depends on."""
+        model, (x, t_x, T), codes = self._distinct(x, t_x, T)
+        return model, (x, t_x, T), codes
+
+    def distinct(
+        self, x: FloatArray, t_x: FloatArray, T: FloatArray
+    ) -> tuple[Self, tuple[FloatArray, FloatArray, FloatArray], IntArray]:
+        """Distinct states of active customers: what is worked out of a state is so for all in it.
+
+        Parameters
+        ----------
+        x, t_x, T : ndarray, shape (n,)
+
+        Returns
+        -------
+        model : PurchaseModel
+            Of the states: parameters that are arrays, one per customer, are part of a state.
+        history : tuple of ndarray, shape (states,)
+            Frequency, recency and age, in lexicographic order. Recency is the age where it does
+            not matter.
+        codes : ndarray of int, shape (n,)
+            The state of every customer.
+
+        Examples
+        --------
+        >>> from clvforecast import BGNBD
+        >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+        >>> rows = np.array([2.0, 0.0, 2.0]), np.array([3.0, 0.0, 5.0]), np.array([9.0, 9.0, 9.0])
+        >>> model.distinct(*rows)[1:]
+        ((array([0., 2.]), array([9., 9.]), array([9., 9.])), array([1, 0, 1]))
+        """
+        if self.recency_if_alive:
+            return self.distinct_histories(x, t_x, T)
+        model, (x, T), codes = self._distinct(x, T)
+        return model, (x, T, T), codes
+
+    def _distinct(self, *columns: FloatArray) -> tuple[Self, list[FloatArray], IntArray]:
+        names = list(self.per_customer)
+        own = (np.broadcast_to(v, columns[0].shape) for v in self.per_customer.values())
+        levels, codes = distinct_rows(*columns, *own)
+        shared = levels[len(columns) :]
+        model = self.with_parameters(**dict(zip(names, shared, strict=True)))
+        return model, levels[: len(columns)], codes
 
     def simulate(self, T: ArrayLike, *, seed: int) -> tuple[IntArray, FloatArray]:
         """Draw the repeat purchases of new customers, each observed for T.

@@ -51,26 +51,29 @@ class Customers:
     segment: IntArray
 
     @cached_property
-    def _histories(self) -> tuple[list[FloatArray], IntArray]:
-        return distinct_rows(self.x, self.t_x, self.T)
+    def _histories(self) -> tuple[tuple[FloatArray, FloatArray, FloatArray], IntArray]:
+        (x, t_x, T), codes = distinct_rows(self.x, self.t_x, self.T)
+        return (x, t_x, T), codes
 
-    @cached_property
-    def _ages(self) -> tuple[list[FloatArray], IntArray]:
-        """Distinct (x, T), and which of them each distinct history has."""
-        (x, _, T), _ = self._histories
-        return distinct_rows(x, T)
+    def _distinct(
+        self, model: PurchaseModel
+    ) -> tuple[PurchaseModel, tuple[FloatArray, FloatArray, FloatArray], IntArray]:
+        """Distinct histories, as `PurchaseModel.distinct_histories` has them."""
+        if model.per_customer:
+            return model.distinct_histories(self.x, self.t_x, self.T)
+        return model, *self._histories
 
     def p_alive(self, model: PurchaseModel) -> FloatArray:
         """P(alive) of every customer."""
-        histories, codes = self._histories
-        return model.p_alive(*histories)[codes]
+        some, histories, codes = self._distinct(model)
+        return some.p_alive(*histories)[codes]
 
     def p_any(self, model: PurchaseModel, horizon: float) -> FloatArray:
         """Probability of every customer to buy at all within the horizon."""
-        histories, codes = self._histories
-        ages, age_codes = self._ages
-        any_if_alive = 1.0 - model.purchase_pmf_if_alive(0, horizon, *ages)
-        return (model.p_alive(*histories) * any_if_alive[age_codes])[codes]
+        some, histories, codes = self._distinct(model)
+        of_states, states, state = some.distinct(*histories)
+        any_if_alive = 1.0 - of_states.purchase_pmf_if_alive(0, horizon, *states)
+        return (some.p_alive(*histories) * any_if_alive[state])[codes]
 
 
 def expected_totals(
@@ -94,17 +97,16 @@ def expected_totals(
     """
     p_alive = customers.p_alive(models.purchases)
     value = models.spend.expected_spend(customers.x, customers.m)
-    (x, T, segment), codes = distinct_rows(
-        customers.x, customers.T, customers.segment.astype(float)
-    )
-    (x, T), age = distinct_rows(x, T)
-    weights = [sums_by_code(codes, w, age.size) for w in (p_alive, p_alive * value)]
+    buying, states, state = models.purchases.distinct(customers.x, customers.t_x, customers.T)
+    (state_of, segment), codes = distinct_rows(state.astype(float), customers.segment.astype(float))
+    at, of_segment = state_of.astype(np.int64), segment.astype(np.int64)
+    weights = [sums_by_code(codes, w, at.size) for w in (p_alive, p_alive * value)]
     upto = np.zeros((2, segments, edges.size))
     for k, t in enumerate(edges[1:], start=1):
         # One edge at a time: customers, or even cells, times days would not fit in memory.
-        ahead = models.purchases.purchases_if_alive(t, x, T)[age]
+        ahead = buying.purchases_if_alive(t, *states)[at]
         for quantity, weight in zip(upto, weights, strict=True):
-            quantity[:, k] = sums_by_code(segment.astype(np.int64), weight * ahead, segments)
+            quantity[:, k] = sums_by_code(of_segment, weight * ahead, segments)
     orders, revenue = np.diff(upto)
     return Totals(orders, revenue)
 
@@ -202,9 +204,12 @@ def _of_customers(
     buyers = np.flatnonzero(rng.random(p_any.size) < p_any)
     x, m = customers.x[buyers], customers.m[buyers]
     horizon = np.full(buyers.size, edges[-1])
-    buyer, time = models.purchases.draw_purchases_if_any(horizon, x, customers.T[buyers], rng)
+    buying = models.purchases.of_customers(buyers, p_any.size)
+    histories = x, customers.t_x[buyers], customers.T[buyers]
+    buyer, time = buying.draw_purchases_if_any(horizon, *histories, rng)
     orders = np.bincount(buyer, minlength=buyers.size)
-    value = models.spend.draw_order_values(orders, x, m, rng)
+    spending = models.spend.of_customers(buyers, p_any.size)
+    value = spending.draw_order_values(orders, x, m, rng)
     return _totals(customers.segment[buyers][buyer], time, value, segments, edges)
 
 

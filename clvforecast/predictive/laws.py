@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from clvforecast.errors import FitError
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows
+from clvforecast.models.discounting import ConstantRate
+from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.numerics.interpolation import Interpolation, interpolations
 from clvforecast.numerics.laws import CountLaw, SmoothLaw, tabulated
 
@@ -30,56 +31,69 @@ _NEGLIGIBLE_RISE: Final = 1e-7
 _LOG_SPEND: Final = (-60.0, 60.0)
 _BISECTIONS: Final = 8
 _AT_ONCE: Final = 2**20
-_HISTORIES_AT_ONCE: Final = 2**9
+_STATES_AT_ONCE: Final = 2**9
 
 
 class Group(NamedTuple):
     """Customers of one frequency."""
 
     x: float
+    t_x: FloatArray
+    """Recencies and ages of their distinct states; see `PurchaseModel.distinct`."""
     T: FloatArray
-    """Their distinct ages."""
+    one_each: IntArray
+    """The position of one customer in each state."""
     members: IntArray
     """Positions of the customers."""
     row: IntArray
-    """Which of the ages each of them has."""
+    """Which of the states each of them is in."""
 
 
-def by_frequency(x: FloatArray, T: FloatArray) -> Iterator[Group]:
-    """Customers in groups that share their frequency, and no more ages than fit in memory.
+def by_frequency(
+    model: PurchaseModel, x: FloatArray, t_x: FloatArray, T: FloatArray
+) -> Iterator[Group]:
+    """Customers in groups that share their frequency, and no more states than fit in memory.
 
-    >>> for group in by_frequency(np.array([2.0, 0.0, 2.0]), np.array([9.0, 5.0, 9.0])):
+    >>> from clvforecast import BGNBD
+    >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
+    >>> rows = np.array([2.0, 0.0, 2.0]), np.array([7.0, 0.0, 8.0]), np.array([9.0, 5.0, 9.0])
+    >>> for group in by_frequency(model, *rows):
     ...     print(group.x, group.T, group.members, group.row)
     0.0 [5.] [1] [0]
     2.0 [9.] [0 2] [0 0]
     """
-    (x_level, T_level), history = distinct_rows(x, T)
+    _, (x_level, t_x_level, T_level), state = model.distinct(x, t_x, T)
+    one_each = np.empty(x_level.size, dtype=np.int64)
+    one_each[state] = np.arange(state.size)
     begins = np.diff(x_level, prepend=-1.0) != 0
-    begins[::_HISTORIES_AT_ONCE] = True
+    begins[::_STATES_AT_ONCE] = True
     first = np.flatnonzero(begins)
-    group = (np.cumsum(begins) - 1)[history]
+    group = (np.cumsum(begins) - 1)[state]
     # NumPy sorts small integers in one pass.
     order = np.argsort(group.astype(np.min_scalar_type(first.size)), kind="stable")
     ends = np.cumsum(np.bincount(group, minlength=first.size))
-    for begin, ages, members in zip(
-        first, np.split(T_level, first[1:]), np.split(order, ends[:-1]), strict=True
+    splits = (np.split(level, first[1:]) for level in (t_x_level, T_level, one_each))
+    for begin, t_x_some, T_some, some, members in zip(
+        first, *splits, np.split(order, ends[:-1]), strict=True
     ):
-        yield Group(float(x_level[begin]), ages, members, history[members] - begin)
+        row = state[members] - begin
+        yield Group(float(x_level[begin]), t_x_some, T_some, some, members, row)
 
 
 def count_law(
-    model: PurchaseModel, horizon: float, x: float, T: FloatArray, reach: float
+    model: PurchaseModel, horizon: float, x: float, t_x: FloatArray, T: FloatArray, reach: float
 ) -> CountLaw:
-    """The law of the number of purchases of customers who are alive: a row for each age `T`.
+    """The law of the number of purchases of customers who are alive: a row for each state.
 
     Parameters
     ----------
     model : PurchaseModel
+        With one value per parameter, or one per row.
     horizon : float
         Finite, in time units.
     x : float
         Their frequency.
-    T : ndarray, shape (rows,)
+    t_x, T : ndarray, shape (rows,)
     reach : float
         The probability up to which every law is tabulated.
 
@@ -88,24 +102,30 @@ def count_law(
     FitError
         If a customer may make more than a million purchases.
     """
-    for between in _among_ages(model, T):
-        upto = _pmf(model, horizon, x, between.nodes, reach).cumsum(axis=1)
+    for between, t_x_some, T_some in _among_states(model, t_x, T):
+        upto = _pmf(model, horizon, x, t_x_some, T_some, reach).cumsum(axis=1)
         if between.resolves(upto, _EXACT):
             break
     return CountLaw(between(upto))
 
 
-def _among_ages(model: PurchaseModel, T: FloatArray) -> Iterator[Interpolation]:
-    """Interpolations between ages, in which what a model says of one frequency is smooth.
+def _among_states(
+    model: PurchaseModel, t_x: FloatArray, T: FloatArray
+) -> Iterator[tuple[Interpolation, FloatArray, FloatArray]]:
+    """Interpolations between states, where what a model says is smooth, and their nodes.
 
-    Its probabilities are analytic in the time scale, such as ``alpha + T``. They rise with it, too,
-    so that no detail hides between nodes. Where there are several scales, they vary no faster than
-    with the shortest.
+    If a state is an age, probabilities are analytic in the time scale, such as ``alpha + T``. They
+    rise with it, too, so that no detail hides between nodes. Where there are several scales, they
+    vary no faster than with the shortest.
     """
+    if model.recency_if_alive or model.per_customer or not model.smooth_in_age:
+        yield Interpolation(T, None), t_x, T
+        return
     scale = min(float(model.parameters[name]) for name in model.scale_parameters)
     for between in interpolations(scale + T):
         # Where they are the ages themselves, to the last digit.
-        yield replace(between, nodes=T if between.matrix is None else between.nodes - scale)
+        ages = T if between.matrix is None else between.nodes - scale
+        yield between, ages, ages
 
 
 def reach_of(level: float) -> float:
@@ -118,6 +138,7 @@ def spend_law(
     spend: SpendModel,
     horizon: float,
     x: float,
+    t_x: FloatArray,
     T: FloatArray,
     number: CountLaw,
     span: tuple[float, float],
@@ -133,7 +154,7 @@ def spend_law(
         Finite, in time units.
     x : float
         Their frequency.
-    T : ndarray, shape (rows,)
+    t_x, T : ndarray, shape (rows,)
     number : CountLaw
         Of the purchases of the same customers, up to where next to nothing is left.
     span : tuple of float
@@ -155,17 +176,19 @@ def spend_law(
     values that vary by less than 3% are taken to vary by that.
     """
     counts = np.arange(float(number.upto.shape[1]))
-    for between in _among_ages(purchases, T):
-        ages, pmf = between.nodes, number.pmf
+    for between, t_x_some, T_some in _among_states(purchases, t_x, T):
+        pmf = number.pmf
         if between.matrix is not None:
-            pmf = purchases.purchase_pmf_if_alive(counts, horizon, x, ages[:, None])
+            nodes = t_x_some[:, None], T_some[:, None]
+            pmf = purchases.purchase_pmf_if_alive(counts, horizon, x, *nodes)
         likely = np.flatnonzero(pmf.max(axis=0) > _NEGLIGIBLE_PART)
         some = slice(max(likely[0], 1), max(likely[-1], 1) + 1)
         none, orders = pmf[:, 0], counts[some]
         mixture = _Mixture(spend, x, none, pmf[:, some], orders, np.zeros(1))
         begin, end = _bracket(mixture, np.maximum(span[0], none + _NEGLIGIBLE_RISE), span[1])
         if rate > 0:
-            mixture = _discounted(purchases, spend, horizon, x, ages, orders, rate, none)
+            states = x, t_x_some, T_some
+            mixture = _discounted(purchases, spend, horizon, states, orders, rate, none)
             # No order is discounted by more than one at the end.
             begin -= rate * horizon
         law = tabulated(mixture.cdf, mixture.density, begin, end)
@@ -212,8 +235,7 @@ def _discounted(
     purchases: PurchaseModel,
     spend: SpendModel,
     horizon: float,
-    x: float,
-    T: FloatArray,
+    states: tuple[float, FloatArray, FloatArray],
     counts: FloatArray,
     rate: float,
     none: FloatArray,
@@ -221,8 +243,9 @@ def _discounted(
     """The laws of the present value of spend; `counts` are consecutive, and hold no zero."""
     dispersion = max(spend.order_dispersion, _LEAST_DISPERSION)
     found = purchases.discounted_counts_if_alive(
-        counts, horizon, x, T, rate=rate, dispersion=dispersion
+        counts, horizon, *states, discount=ConstantRate(rate), dispersion=dispersion
     )
+    x, _, T = states
     weights = found.probability.reshape(T.size, -1)
     mean, variance, squares = (v.ravel() for v in (found.mean, found.variance, found.squares))
     orders = spend.order_dispersion * mean**2 / (dispersion * squares + variance)
@@ -231,11 +254,13 @@ def _discounted(
     return _Mixture(spend, x, none, weights, orders, np.log(mean / orders))
 
 
-def _pmf(model: PurchaseModel, horizon: float, x: float, T: FloatArray, reach: float) -> FloatArray:
+def _pmf(
+    model: PurchaseModel, horizon: float, x: float, t_x: FloatArray, T: FloatArray, reach: float
+) -> FloatArray:
     """Probabilities of 0, 1, 2, ... purchases, as many as have `reach` in sum in every row."""
-    size = _FIRST_COUNTS
+    size, rows = _FIRST_COUNTS, model.beside_counts()
     while size <= _MOST_COUNTS:
-        pmf = model.purchase_pmf_if_alive(np.arange(size), horizon, x, T[:, None])
+        pmf = rows.purchase_pmf_if_alive(np.arange(size), horizon, x, t_x[:, None], T[:, None])
         upto = pmf.cumsum(axis=1)
         # Rounding may keep the sum of a heavy buyer's probabilities from ever reaching it.
         last = upto[:, -1]

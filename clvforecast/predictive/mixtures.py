@@ -58,18 +58,27 @@ def mixed_quantiles(
     amounts : ndarray, shape (levels, n)
         In money, right to about 1e-6 of the probability beside `spend_law`.
     """
-    (x, t_x, T, m), customer = distinct_rows(x, t_x, T, m)
+    # Who differ in a parameter under one draw do so, but by a chance of zero, under all.
+    own = [*purchases[0].per_customer.values(), *spend[0].per_customer.values()]
+    given = (np.broadcast_to(v, x.shape) for v in own)
+    (x, t_x, T, m, *_), customer = distinct_rows(x, t_x, T, m, *given)
+    one_each = np.empty(x.size, dtype=np.int64)
+    one_each[customer] = np.arange(customer.size)
+    purchases = [model.of_customers(one_each, customer.size) for model in purchases]
+    spend = [model.of_customers(one_each, customer.size) for model in spend]
     p_alive = np.stack([model.p_alive_given(x, t_x, T) for model in purchases])
     log_scale = np.log(np.stack([model.spend_scale(x, m) for model in spend]))
     span = 0.0, 1.0 - _NEGLIGIBLE_TAIL
     counts, amounts = np.zeros((len(levels), x.size)), np.zeros((len(levels), x.size))
-    for group in by_frequency(x, T):
+    for group in by_frequency(purchases[0], x, t_x, T):
         who, row = group.members, group.row
-        numbers = [count_law(b, horizon, group.x, group.T, span[1]) for b in purchases]
+        buying = [model.of_customers(group.one_each, x.size) for model in purchases]
+        states = group.x, group.t_x, group.T
+        numbers = [count_law(b, horizon, *states, span[1]) for b in buying]
         mixed = _mixed_counts(numbers, p_alive[:, who], row)
         values = [
-            spend_law(b, s, horizon, group.x, group.T, number, span, rate=rate)
-            for b, s, number in zip(purchases, spend, numbers, strict=True)
+            spend_law(b, s, horizon, *states, number, span, rate=rate)
+            for b, s, number in zip(buying, spend, numbers, strict=True)
         ]
         for k, level in enumerate(levels):
             counts[k, who] = np.argmax(mixed >= level - _ROUNDING, axis=1)

@@ -1,8 +1,8 @@
 """Quantiles of what many customers will buy and spend, each looked up in the law of his history.
 
-Given activity, the number of purchases depends on (x, T) alone, and what they come to on x but for
-one amount of the customer's own. So laws are worked out once per history, and each customer's
-quantile is looked up there at a level of his own: with p = P(alive), P(Y <= y) is
+Given activity, the number of purchases depends on a customer's state alone, and what they come to
+on x but for one amount of the customer's own. So laws are worked out once per state, and each
+customer's quantile is looked up there at a level of his own: with p = P(alive), P(Y <= y) is
 ``1 - p + p F(y)``, and this is q where F is ``1 - (1 - q) / p``.
 """
 
@@ -28,6 +28,7 @@ def purchase_quantiles(
     model: PurchaseModel,
     horizon: float,
     x: FloatArray,
+    t_x: FloatArray,
     T: FloatArray,
     p_alive: FloatArray,
     levels: Sequence[float],
@@ -37,11 +38,11 @@ def purchase_quantiles(
     Parameters
     ----------
     model : PurchaseModel
-        With one value per parameter.
+        With one value per parameter, or one per customer.
     horizon : float
         Finite, in time units.
-    x, T, p_alive : ndarray, shape (n,)
-        Frequency, age and P(alive) of each customer.
+    x, t_x, T, p_alive : ndarray, shape (n,)
+        Frequency, recency, age and P(alive) of each customer.
     levels : sequence of float
         Probabilities in [0, 1).
 
@@ -57,9 +58,10 @@ def purchase_quantiles(
     """
     wanted = np.minimum(_levels_if_alive(levels, p_alive), _HIGHEST_LEVEL)
     found = np.zeros(wanted.shape)
-    for group in by_frequency(x, T):
+    for group in by_frequency(model, x, t_x, T):
         level = wanted[:, group.members]
-        law = count_law(model, horizon, group.x, group.T, float(level.max()))
+        of_states = model.of_customers(group.one_each, x.size)
+        law = count_law(of_states, horizon, group.x, group.t_x, group.T, float(level.max()))
         found[:, group.members] = _looked_up(law, level, group.row)
     return found
 
@@ -69,6 +71,7 @@ def predictive_quantiles(
     spend: SpendModel,
     horizon: float,
     x: FloatArray,
+    t_x: FloatArray,
     T: FloatArray,
     m: FloatArray,
     p_alive: FloatArray,
@@ -81,11 +84,11 @@ def predictive_quantiles(
     Parameters
     ----------
     purchases, spend : PurchaseModel, SpendModel
-        With one value per parameter.
+        With one value per parameter, or one per customer.
     horizon : float
         Finite, in time units.
-    x, T, m, p_alive : ndarray, shape (n,)
-        Frequency, age, mean spend and P(alive) of each customer.
+    x, t_x, T, m, p_alive : ndarray, shape (n,)
+        Frequency, recency, age, mean spend and P(alive) of each customer.
     levels : sequence of float
         Probabilities in [0, 1).
     rate : float
@@ -105,15 +108,17 @@ def predictive_quantiles(
     """
     wanted = np.minimum(_levels_if_alive(levels, p_alive), _HIGHEST_LEVEL)
     counts, amounts = np.zeros(wanted.shape), np.zeros(wanted.shape)
-    for group in by_frequency(x, T):
+    for group in by_frequency(purchases, x, t_x, T):
         level = wanted[:, group.members]
         reach = reach_of(float(level.max()))
-        number = count_law(purchases, horizon, group.x, group.T, reach)
+        buying = purchases.of_customers(group.one_each, x.size)
+        states = group.x, group.t_x, group.T
+        number = count_law(buying, horizon, *states, reach)
         counts[:, group.members] = _looked_up(number, level, group.row)
         spending = level > number.upto[group.row, 0]
         if spending.any():
             span = float(level[spending].min()), float(level[spending].max())
-            amount = spend_law(purchases, spend, horizon, group.x, group.T, number, span, rate=rate)
+            amount = spend_law(buying, spend, horizon, *states, number, span, rate=rate)
             scaled = np.exp(_looked_up(amount, level, group.row))
             amounts[:, group.members] = np.where(spending, scaled, 0.0)
     return counts, amounts * spend.spend_scale(x, m)

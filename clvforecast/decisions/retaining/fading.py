@@ -16,7 +16,7 @@ from clvforecast.errors import DataError
 from clvforecast.fitting import Fit, model_columns
 from clvforecast.forecasting.terms import Terms, require_finite_mean
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows, sums_by_code
+from clvforecast.numerics.arrays import FloatArray, IntArray, sums_by_code
 from clvforecast.portfolios.grouping import segment_codes
 from clvforecast.units import Duration
 
@@ -187,19 +187,17 @@ def _values(terms: Terms, rfm: pd.DataFrame) -> dict[str, FloatArray]:
     order_value = terms.spending.expected_spend_given(x_spend, m)
     require_finite_mean(order_value, terms.spending, rfm)
     p_alive = terms.buying.p_alive_given(x, t_x, T)
-    pairs, pair = distinct_rows(x, T)
-    ahead = terms.buying.purchases_if_alive(terms.horizon, *pairs, rate=terms.rate)
-    for_good = terms.buying.purchases_if_changed(
-        terms.horizon, *pairs, leaving=_NEVER, rate=terms.rate
-    )
+    buying, states, state = terms.buying.distinct(x, t_x, T)
+    ahead = buying.purchases_if_alive(terms.horizon, *states, rate=terms.rate)
+    for_good = buying.purchases_if_changed(terms.horizon, *states, leaving=_NEVER, rate=terms.rate)
     worth = terms.margin * order_value
-    if_alive = worth * ahead[pair]
+    if_alive = worth * ahead[state]
     return {
         "p_alive": p_alive,
         "clv": p_alive * if_alive,
         "clv_if_alive": if_alive,
         "worth_of_retaining": (1.0 - p_alive) * if_alive,
-        "loss_ahead": p_alive * worth * np.maximum(for_good - ahead, 0.0)[pair],
+        "loss_ahead": p_alive * worth * np.maximum(for_good - ahead, 0.0)[state],
     }
 
 

@@ -1,10 +1,11 @@
 """The likelihood of Pareto/NBD over weighted cells, with its derivatives.
 
 A customer with x purchases, the last at t_x, is active at T or has left at some u in between
-(equations 13 to 16 of the note cited in `pareto_nbd`). The odds of the latter are the integral over
-u of ``s / (beta + u) * ((alpha + T) / (alpha + u)) ** (r + x) * ((beta + T) / (beta + u)) ** s``:
-all is positive, so nothing cancels, whichever of alpha and beta is the larger. Its closed forms
-through the hypergeometric function are differences that lose all digits where these lie far apart.
+(equations 13 to 16 of the note cited in `clvforecast.models.pareto_nbd`). The odds of the latter
+are the integral over u of
+``s / (beta + u) * ((alpha + T) / (alpha + u)) ** (r + x) * ((beta + T) / (beta + u)) ** s``: all is
+positive, so nothing cancels, whichever of alpha and beta is the larger. Its closed forms through
+the hypergeometric function are differences that lose all digits where these lie far apart.
 """
 
 from __future__ import annotations

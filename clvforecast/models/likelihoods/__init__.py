@@ -1,0 +1,1 @@
+"""Likelihoods of purchase models over weighted cells, with their derivatives."""
