@@ -331,5 +331,5 @@ class TestParameterUncertainty:
         monthly = self.draws(BUYS, 0.1, unit="M")
         with pytest.raises(DataError, match="draws of the purchase model are in 'M'"):
             clv.portfolio(BUYS, SPEND, rfm, horizon=4, posterior=(monthly, spends))
-        with pytest.raises(DataError, match="r has a value per customer or draw"):
+        with pytest.raises(DataError, match=r"r has [\d,]+ values for [\d,]+ customers"):
             clv.portfolio(buys.model, SPEND, rfm, horizon=4)

@@ -269,9 +269,9 @@ class TestContacts:
             clv.retention(BUYS, SPEND, rfm, **TERMS, cost=1.0, success=twice)
 
     def test_one_value_of_every_parameter(self, rfm):
-        each = BGNBD(r=np.full(len(rfm), 0.243), alpha=4.414, a=0.793, b=2.426)
-        with pytest.raises(DataError, match="r has a value per customer"):
-            clv.retention(each, SPEND, rfm, horizon=9)
+        few = BGNBD(r=np.full(3, 0.243), alpha=4.414, a=0.793, b=2.426)
+        with pytest.raises(DataError, match=r"r has 3 values for [\d,]+ customers"):
+            clv.retention(few, SPEND, rfm, horizon=9)
 
     def test_a_name_of_the_result(self, rfm):
         with pytest.raises(DataError, match="by='clv' is what a level"):

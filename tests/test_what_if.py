@@ -310,10 +310,15 @@ class TestLevers:
         with pytest.raises(FitError, match="no finite mean spend"):
             clv.what_if(BUYS, GammaGamma(p=6.25, q=0.9, v=15.44), kinds, horizon=9)
 
-    def test_one_value_of_every_parameter(self, kinds):
+    def test_one_value_of_every_parameter_or_one_per_customer(self, kinds):
+        terms = {"horizon": 9, "change": 0.1}
         each = BGNBD(r=np.full(len(kinds), 0.243), alpha=4.414, a=0.793, b=2.426)
-        with pytest.raises(DataError, match="r has a value per customer"):
-            clv.what_if(each, SPEND, kinds, horizon=9)
+        same = clv.what_if(BGNBD(0.243, 4.414, 0.793, 2.426), SPEND, kinds, **terms)
+        found = clv.what_if(each, SPEND, kinds, **terms)
+        pd.testing.assert_frame_equal(found.table, same.table, rtol=1e-12)
+        few = BGNBD(r=np.full(3, 0.243), alpha=4.414, a=0.793, b=2.426)
+        with pytest.raises(DataError, match=r"r has 3 values for [\d,]+ customers"):
+            clv.what_if(few, SPEND, kinds, **terms)
 
     def test_segments_are_columns(self, kinds):
         with pytest.raises(DataError, match="by='country' is not a column"):

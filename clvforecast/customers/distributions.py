@@ -294,7 +294,7 @@ def purchase_distribution(
             "The number of purchases over an infinite horizon has no law to tabulate. "
             "Give a finite horizon=."
         )
-    model = purchase_model(purchases)
+    model = purchase_model(purchases, rfm)
     x, t_x, T = model_columns(type(model), rfm)
     p_alive = model.p_alive(x, t_x, T)
     return PurchaseDistribution(model, rfm.index, length, x, t_x, T, p_alive, unit)
@@ -349,7 +349,7 @@ def spend_distribution(
     C2         0.0   0.00   44.75
     """
     law = purchase_distribution(purchases, rfm, horizon=horizon, time_unit=time_unit)
-    model = spend_model(spend)
+    model = spend_model(spend, rfm)
     return SpendDistribution(law, model, model_columns(type(model), rfm)[1])
 
 

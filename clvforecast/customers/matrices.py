@@ -139,7 +139,7 @@ def purchase_counts(
     """
     if last < 1:
         raise DataError(f"last={last!r} must be 1 or more.")
-    law = purchase_model(purchases)
+    law = purchase_model(purchases, rfm)
     x, _, T = model_columns(type(law), rfm)
     ages, customers = np.unique(T, return_counts=True)
     below = law.purchase_pmf(np.arange(last), ages[:, None])

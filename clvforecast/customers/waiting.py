@@ -83,7 +83,7 @@ def next_purchase(
     median_wait             29.48  706.68
     """
     unit, until = common_time_unit(purchases, rfm, time_unit), rfm.attrs.get("until")
-    model = purchase_model(purchases)
+    model = purchase_model(purchases, rfm)
     x, t_x, T = model_columns(type(model), rfm)
     p_alive = model.p_alive(x, t_x, T)
     half_if_alive = 0.5 / np.maximum(p_alive, 0.5)
@@ -172,7 +172,7 @@ def silence_limits(
             "is given up, such as 0.5."
         )
     unit, until = common_time_unit(purchases, rfm, time_unit), rfm.attrs.get("until")
-    model = purchase_model(purchases)
+    model = purchase_model(purchases, rfm)
     x, t_x, T = model_columns(type(model), rfm)
     (some_x, some_t_x), codes = distinct_rows(x, t_x)
     table = pd.DataFrame(

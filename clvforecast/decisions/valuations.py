@@ -31,7 +31,6 @@ def by_forecast(terms: Terms, rfm: pd.DataFrame, segment: IntArray, segments: in
     What is past and what is ahead come apart: all that a change touches is worked out per distinct
     state, and customers weigh it with P(alive) and their expected spend.
     """
-    _check_one_value_each(terms)
     x, t_x, T = model_columns(type(terms.buying), rfm)
     x_spend, m = model_columns(type(terms.spending), rfm)
     order_value = terms.spending.expected_spend_given(x_spend, m)
@@ -85,13 +84,3 @@ def _check_past(past: HistoricalCLV, terms: Terms, rfm: pd.DataFrame) -> None:
             f"both sides: historical_clv(orders, until='{day}')."
         )
     check_same_customers(rfm.index, past.customers.index)
-
-
-def _check_one_value_each(terms: Terms) -> None:
-    for model in (terms.buying, terms.spending):
-        for name, value in model.parameters.items():
-            if np.ndim(value):
-                raise DataError(
-                    f"{type(model).__name__}: {name} has a value per customer or draw. What if "
-                    "needs one value of every parameter."
-                )

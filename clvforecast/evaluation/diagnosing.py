@@ -98,11 +98,11 @@ def diagnose(
     rfm = _summary(data, purchases, until, time_unit)
     unit = rfm.attrs.get("time_unit") if time_unit is None else time_unit
     if purchases is not None:
-        purchase_model(purchases)
+        purchase_model(purchases, rfm)
         unit = common_time_unit(purchases, rfm, unit)
         _check_same_customers(purchases, rfm)
     if spend is not None:
-        spend_model(spend)
+        spend_model(spend, rfm)
         _check_same_customers(spend, rfm)
     model_columns(BGNBD, rfm)
     evidence: dict[str, pd.DataFrame] = {}
@@ -223,7 +223,7 @@ def _cohorts(
         found.append(_needs_orders("cohorts come back and spend alike"))
     if purchases is None:
         return [*found, _needs_fit("cohorts buy alike")]
-    finding, table = cohorts.purchase_cohorts(type(purchase_model(purchases)), rfm, unit)
+    finding, table = cohorts.purchase_cohorts(purchase_model(purchases, rfm).kind, rfm, unit)
     if table is not None:
         evidence["cohorts"] = table
     return [*found, finding]
@@ -250,7 +250,7 @@ def _purchases(
 ) -> list[Finding]:
     if purchases is None:
         return [_needs_fit("number of repeat purchases")]
-    model = purchase_model(purchases)
+    model = purchase_model(purchases, rfm)
     counts = frequency.expected_frequencies(model, rfm)
     evidence["frequency"] = counts
     estimated = len(model.parameters) if isinstance(purchases, Fit) else 0
@@ -282,9 +282,9 @@ def _remarks(fit: Fit, rfm: pd.DataFrame) -> Finding:
     said = fit.remarks
     identified = " ".join(said) or "All parameters are identified by the data."
     if isinstance(fit.model, PurchaseModel):
-        x, t_x, T = (column[rfm["frequency"] > 0] for column in model_columns(BGNBD, rfm))
-        alive = float(fit.model.p_alive(x, t_x, T).mean())
-        identified += f" The mean P(alive) of the {len(x):,} repeat customers is {alive:.3f}."
+        again = rfm[rfm["frequency"] > 0]
+        alive = float(purchase_model(fit, again).p_alive(*model_columns(BGNBD, again)).mean())
+        identified += f" The mean P(alive) of the {len(again):,} repeat customers is {alive:.3f}."
     return Finding(
         check=f"estimates of {fit.model.name}",
         statistic="parameters not identified",

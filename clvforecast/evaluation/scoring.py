@@ -82,7 +82,7 @@ def scored(
         Indexed like `calibration`, with `COLUMNS`; see `Backtest`.
     """
     ahead = forecast(buys, spend, calibration, horizon=horizon, level=level)
-    buying, spending = purchase_model(buys), spend_model(spend)
+    buying, spending = purchase_model(buys, calibration), spend_model(spend, calibration)
     x, t_x, T = model_columns(type(buying), calibration)
     m = model_columns(type(spending), calibration)[1]
     p_alive = ahead["p_alive"].to_numpy()

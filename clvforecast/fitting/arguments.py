@@ -7,6 +7,7 @@ import pandas as pd
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.fitting.draws import ParameterDraws
+from clvforecast.fitting.effects import Estimate
 from clvforecast.fitting.result import Fit
 from clvforecast.models import Model, PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray
@@ -18,15 +19,43 @@ __all__ = [
     "checked_posterior",
     "common_time_unit",
     "model_columns",
+    "model_of",
     "purchase_model",
     "spend_model",
     "stated_time_unit",
 ]
 
 
-def purchase_model(given: Fit | Model) -> PurchaseModel:
-    """The purchase model that was given, out of its fit if need be."""
-    model = given.model if isinstance(given, Fit) else given
+def model_of(given: Fit | Estimate | Model, rfm: pd.DataFrame | LazySummary | None) -> Model:
+    """The model of these customers, out of its fit if need be; see `Fit.model_of`.
+
+    Raises
+    ------
+    DataError
+        If it depends on customers and none are given, or has parameters of other ones.
+    """
+    model = given if isinstance(given, Model) else given.model_of(rfm)
+    for name, value in model.per_customer.items() if isinstance(model, Model) else ():
+        if rfm is not None and np.shape(value) != (len(rfm),):
+            raise DataError(
+                f"{type(model).__name__}: {name} has {np.size(value):,} values for {len(rfm):,} "
+                "customers. Give one of every parameter, or one per customer; draws go into "
+                "posterior=."
+            )
+    return model
+
+
+def purchase_model(
+    given: Fit | Estimate | Model, rfm: pd.DataFrame | LazySummary | None = None
+) -> PurchaseModel:
+    """The purchase model that was given, of these customers.
+
+    Raises
+    ------
+    DataError
+        If it is none; or if it has covariates or a calendar, and no customers are given.
+    """
+    model = model_of(given, rfm)
     if not isinstance(model, PurchaseModel):
         raise DataError(
             f"A purchase model such as BGNBD, or its fit, is needed, not {type(model).__name__}."
@@ -34,9 +63,11 @@ def purchase_model(given: Fit | Model) -> PurchaseModel:
     return model
 
 
-def spend_model(given: Fit | Model) -> SpendModel:
-    """The spend model that was given, out of its fit if need be."""
-    model = given.model if isinstance(given, Fit) else given
+def spend_model(
+    given: Fit | Estimate | Model, rfm: pd.DataFrame | LazySummary | None = None
+) -> SpendModel:
+    """The spend model that was given, of these customers; raises as `purchase_model`."""
+    model = model_of(given, rfm)
     if not isinstance(model, SpendModel):
         raise DataError(
             f"A spend model such as GammaGamma, or its fit, is needed, not {type(model).__name__}."
@@ -52,7 +83,7 @@ def checked_posterior(
 ) -> tuple[ParameterDraws, ParameterDraws]:
     """Draws for both models, in this order and in the unit of the summary."""
     pair = posterior if isinstance(posterior, tuple | list) else (posterior,)
-    wanted = type(purchases), type(spend)
+    wanted = purchases.kind, spend.kind
     if len(pair) != len(wanted) or not all(
         isinstance(draws, ParameterDraws) and isinstance(draws.model, kind)
         for draws, kind in zip(pair, wanted, strict=True)
@@ -71,7 +102,7 @@ def checked_posterior(
 
 
 def common_time_unit(
-    purchases: Fit | PurchaseModel, rfm: pd.DataFrame | LazySummary, stated: str | None
+    purchases: Fit | Estimate | Model, rfm: pd.DataFrame | LazySummary, stated: str | None
 ) -> str | None:
     """The unit of the summary; the fit must have been made in the same one."""
     unit = stated if stated is not None else rfm.attrs.get("time_unit")

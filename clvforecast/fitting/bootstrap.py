@@ -10,7 +10,7 @@ import numpy as np
 from clvforecast.errors import DataError, FitError, FitWarning
 from clvforecast.fitting.cells import Cells
 from clvforecast.fitting.draws import ParameterDraws
-from clvforecast.models import Model
+from clvforecast.fitting.effects import Estimate
 from clvforecast.progress import tracked
 
 __all__ = ["refit_replicates"]
@@ -20,7 +20,7 @@ _FEWEST_REPLICATES: Final = 100
 
 def refit_replicates(
     cells: Cells,
-    fitted: Model,
+    fitted: Estimate,
     *,
     ridge: float,
     replicates: int,
@@ -52,8 +52,10 @@ def refit_replicates(
             FitWarning,
             stacklevel=3,
         )
+    drawn = cells.in_own_units(np.array(estimates).T)
     return ParameterDraws(
-        model=cells.in_own_units(np.array(estimates).T),
+        model=drawn.model,
+        effects=drawn.effects,
         method="bootstrap",
         effective_draws=float(len(estimates)),
         time_unit=time_unit,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
+from clvforecast.fitting.effects import Estimate
 from clvforecast.models import Model
 from clvforecast.models.base import LogLikelihood
 from clvforecast.numerics.arrays import FloatArray
@@ -39,20 +40,25 @@ class Cells:
         Number of customers with each history.
     scale : float
         What the scaled columns were divided by.
+    settings : mapping
+        What of the model is not estimated.
     """
 
     model: type[Model]
     columns: tuple[FloatArray, ...]
     weights: FloatArray
     scale: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: type[Model], columns: list[FloatArray], weights: FloatArray) -> Self:
+    def of(
+        cls, model: type[Model], columns: list[FloatArray], weights: FloatArray, **settings: Any
+    ) -> Self:
         """Scale columns in their own units."""
         by_name = dict(zip(model.columns, columns, strict=True))
         scale = dot(weights, by_name[model.scale_column]) / float(weights.sum())
         scaled = (c / scale if name in model.scaled_columns else c for name, c in by_name.items())
-        return cls(model, tuple(scaled), weights, scale)
+        return cls(model, tuple(scaled), weights, scale, settings)
 
     @property
     def customers(self) -> float:
@@ -62,7 +68,7 @@ class Cells:
     @cached_property
     def log_likelihood(self) -> LogLikelihood:
         """In the scaled parameters."""
-        return self.model.total_log_likelihood(*self.columns, weights=self.weights)
+        return self.model.total_log_likelihood(*self.columns, weights=self.weights, **self.settings)
 
     def estimate(
         self, ridge: float, start: FloatArray | None = None, *, roughly: bool = False
@@ -117,14 +123,19 @@ class Cells:
         mean = ridge * float(logs @ logs) - minimum.value
         return self.customers * mean - densities * math.log(self.scale)
 
-    def in_own_units(self, parameters: FloatArray) -> Model:
-        """The model of scaled parameters, shape (k,) or (k, draws), in the data's units."""
-        values = map(float, parameters) if parameters.ndim == 1 else parameters
-        return self.model(*values).rescaled(self.scale)
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of what is estimated, in order."""
+        return self.model.parameter_names()
 
-    def scaled(self, model: Model) -> FloatArray:
-        """Parameters of a model in the data's units, scaled: the inverse of `in_own_units`."""
-        return np.array(list(model.rescaled(1 / self.scale).parameters.values()))
+    def in_own_units(self, parameters: FloatArray) -> Estimate:
+        """The model of scaled parameters, shape (k,) or (k, draws), in the data's units."""
+        values = list(map(float, parameters)) if parameters.ndim == 1 else list(parameters)
+        return Estimate(self.model(*values, **self.settings).rescaled(self.scale))
+
+    def scaled(self, estimate: Estimate) -> FloatArray:
+        """Parameters in the data's units, scaled: the inverse of `in_own_units`."""
+        return np.array(list(estimate.model.rescaled(1 / self.scale).parameters.values()))
 
     def resampled(self, rng: np.random.Generator) -> Self:
         """As many customers, drawn with replacement: a bootstrap replicate."""

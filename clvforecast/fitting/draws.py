@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from clvforecast.errors import DataError
+from clvforecast.fitting.effects import Effects, Estimate
 from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray
 
@@ -34,6 +35,8 @@ class ParameterDraws:
         For "psis", the shape of the tail of the importance weights: below 0.7 they can be trusted.
     time_unit : {"D", "W", "M", "Y"} or None
         As of the fit.
+    effects : Effects or None
+        Of covariates and a calendar, an array of shape (draws,) for every ratio.
 
     Examples
     --------
@@ -53,15 +56,26 @@ class ParameterDraws:
     effective_draws: float
     k_hat: float | None = None
     time_unit: str | None = None
+    effects: Effects | None = None
+
+    @property
+    def parameters(self) -> dict[str, FloatArray]:
+        """Draws by parameter, shape (draws,) each."""
+        return Estimate(self.model, self.effects).parameters
 
     def __len__(self) -> int:
         return len(next(iter(self.model.parameters.values())))
 
-    def __getitem__(self, draw: int) -> Model:
+    def __getitem__(self, draw: int) -> Model | Estimate:
         """The model at one draw, with a number for every parameter."""
-        return type(self.model)(*(float(v[draw]) for v in self.model.parameters.values()))
+        values = {name: float(v[draw]) for name, v in self.model.parameters.items()}
+        model = self.model.with_parameters(**values)
+        if self.effects is None:
+            return model
+        ratios = (float(v[draw]) for v in self.effects.ratios.values())
+        return Estimate(model, self.effects.with_ratios(*ratios))
 
-    def __iter__(self) -> Iterator[Model]:
+    def __iter__(self) -> Iterator[Model | Estimate]:
         return (self[draw] for draw in range(len(self)))
 
     def __repr__(self) -> str:
@@ -72,7 +86,7 @@ class ParameterDraws:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per draw, one column per parameter."""
-        frame = pd.DataFrame(self.model.parameters)
+        frame = pd.DataFrame(self.parameters)
         return frame.rename_axis(index="draw", columns="parameter")
 
     def thinned(self, draws: int) -> ParameterDraws:
@@ -88,13 +102,15 @@ class ParameterDraws:
         if draws >= len(self):
             return self
         kept = np.linspace(0, len(self) - 1, draws).round().astype(int)
-        parameters = (values[kept] for values in self.model.parameters.values())
-        return ParameterDraws(
-            model=type(self.model)(*parameters),
-            method=self.method,
+        values = {name: v[kept] for name, v in self.model.parameters.items()}
+        effects = self.effects
+        if effects is not None:
+            effects = effects.with_ratios(*(v[kept] for v in effects.ratios.values()))
+        return replace(
+            self,
+            model=self.model.with_parameters(**values),
+            effects=effects,
             effective_draws=min(self.effective_draws, float(draws)),
-            k_hat=self.k_hat,
-            time_unit=self.time_unit,
         )
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
@@ -112,7 +128,7 @@ class ParameterDraws:
         """
         if not 0 < level < 1:
             raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
-        values: FloatArray = np.stack(list(self.model.parameters.values()))
+        values: FloatArray = np.stack(list(self.parameters.values()))
         lower, median, upper = np.quantile(values, [(1 - level) / 2, 0.5, (1 + level) / 2], axis=1)
         return pd.DataFrame(
             {
@@ -122,5 +138,5 @@ class ParameterDraws:
                 "lower": lower,
                 "upper": upper,
             },
-            index=pd.Index(self.model.parameter_names(), name="parameter"),
+            index=pd.Index(self.parameters, name="parameter"),
         )

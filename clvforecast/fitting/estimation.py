@@ -74,7 +74,7 @@ def fit(
     if not minimum.converged:
         raise FitError(_why_not(model, minimum.parameters, int(customers)))
     result = Fit(
-        model=cells.in_own_units(minimum.parameters),
+        model=cells.in_own_units(minimum.parameters).model,
         information=customers * (minimum.hessian - 2 * ridge * np.eye(len(minimum.parameters))),
         log_likelihood=cells.log_likelihood_at(minimum, ridge),
         customers=int(customers),

@@ -12,7 +12,6 @@ from clvforecast.fitting.draws import ParameterDraws
 from clvforecast.fitting.ensemble import ensemble_sample
 from clvforecast.fitting.importance import RELIABLE_K_HAT, LogDensity, importance_sample
 from clvforecast.fitting.priors import LogNormalPrior, Prior, log_density
-from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -45,9 +44,11 @@ def draw_posterior(
     else:
         logs, effective, k_hat = importance_sample(target, peak, covariance, draws, rng)
         _warn_of(k_hat, cells.model.name)
-    _warn_of_no_end(logs, cells.model)
+    _warn_of_no_end(logs, cells)
+    drawn = cells.in_own_units(np.exp(logs).T)
     return ParameterDraws(
-        model=cells.in_own_units(np.exp(logs).T),
+        model=drawn.model,
+        effects=drawn.effects,
         method=method,
         effective_draws=effective,
         k_hat=k_hat,
@@ -66,13 +67,13 @@ def _warn_of(k_hat: float, model: str) -> None:
         )
 
 
-def _warn_of_no_end(logs: FloatArray, model: type[Model]) -> None:
+def _warn_of_no_end(logs: FloatArray, cells: Cells) -> None:
     far = (np.abs(logs) > _FAR_LOGARITHM).mean(axis=0) > _SHARE_THAT_IS_FAR
     if far.any():
-        names = " and ".join(np.array(model.parameter_names())[far])
+        names = " and ".join(np.array(cells.parameter_names)[far])
         warnings.warn(
-            f"{model.name}: the posterior of {names} has no end, since neither the data nor prior= "
-            "bound it. Give a narrower prior=, such as LogNormalPrior().",
+            f"{cells.model.name}: the posterior of {names} has no end, since neither the data nor "
+            "prior= bound it. Give a narrower prior=, such as LogNormalPrior().",
             FitWarning,
             stacklevel=4,
         )
@@ -85,7 +86,7 @@ def _log_posterior(cells: Cells, prior: Prior) -> LogDensity:
         density = np.full(len(logs), -np.inf)
         within = np.flatnonzero(np.abs(logs).max(axis=1) < _LARGEST_LOGARITHM)
         parameters = np.exp(logs[within])
-        believed = log_density(prior, cells.in_own_units(parameters.T), logs[within])
+        believed = log_density(prior, cells.in_own_units(parameters.T).model, logs[within])
         possible = within[believed > -np.inf]
         seen = [cells.log_likelihood.value(np.exp(point)) for point in logs[possible]]
         density[possible] = believed[believed > -np.inf] + np.asarray(seen, dtype=float)

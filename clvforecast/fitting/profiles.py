@@ -12,7 +12,7 @@ from scipy.special import chdtri
 
 from clvforecast.errors import DataError
 from clvforecast.fitting.cells import Cells
-from clvforecast.models import Model
+from clvforecast.fitting.effects import Estimate
 from clvforecast.numerics.arrays import FloatArray
 from clvforecast.numerics.optimise import Derivatives, minimise_positive
 
@@ -25,7 +25,7 @@ _GROWTH: Final = 1.6
 _PRECISION: Final = 1e-9
 
 
-def profile_intervals(cells: Cells, fitted: Model, level: float) -> pd.DataFrame:
+def profile_intervals(cells: Cells, fitted: Estimate, level: float) -> pd.DataFrame:
     """Bound every parameter by its profile likelihood; see `Fit.profile_intervals`."""
     if not 0 < level < 1:
         raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
@@ -41,7 +41,7 @@ def profile_intervals(cells: Cells, fitted: Model, level: float) -> pd.DataFrame
     values = np.array(list(fitted.parameters.values()))
     return pd.DataFrame(
         values[:, None] * np.exp(offsets),
-        index=pd.Index(fitted.parameter_names(), name="parameter"),
+        index=pd.Index(fitted.parameters, name="parameter"),
         columns=["lower", "upper"],
     )
 

@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,15 @@ from clvforecast.files import replacing
 from clvforecast.fitting.bootstrap import refit_replicates
 from clvforecast.fitting.cells import Cells
 from clvforecast.fitting.draws import ParameterDraws
+from clvforecast.fitting.effects import Effects, Estimate
 from clvforecast.fitting.posterior import draw_posterior
 from clvforecast.fitting.priors import LogNormalPrior, Prior
 from clvforecast.fitting.profiles import profile_intervals
 from clvforecast.models import MODELS, Model
 from clvforecast.numerics.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from clvforecast.transactions.lazy import LazySummary
 
 __all__ = ["Fit"]
 
@@ -44,7 +48,8 @@ class Fit:
     Parameters
     ----------
     model : Model
-        The model at its maximum-likelihood (or ridge) estimates.
+        The model at its maximum-likelihood (or ridge) estimates; with covariates, that of a
+        customer in whom they are zero, or at their reference level.
     information : ndarray, shape (k, k)
         Observed information: minus the Hessian of the log-likelihood in the log-parameters.
     log_likelihood : float
@@ -59,6 +64,8 @@ class Fit:
         The penalty per customer on squared log-parameters; 0 for maximum likelihood.
     until : str or None
         End of observation, ISO, where the summary knew it.
+    effects : Effects or None
+        What covariates and a calendar change; None where there are none.
     cells : Cells or None
         What it was fitted to; None once loaded.
     """
@@ -71,15 +78,43 @@ class Fit:
     time_unit: str | None = None
     ridge: float = 0.0
     until: str | None = None
+    effects: Effects | None = None
     cells: Cells | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cells": None}
 
     @property
+    def estimate(self) -> Estimate:
+        """The model, and what its parameters depend on."""
+        return Estimate(self.model, self.effects)
+
+    @property
     def parameters(self) -> dict[str, float]:
-        """Estimates by name."""
-        return self.model.parameters
+        """Estimates by name; of covariates and a calendar, what they multiply by."""
+        return self.estimate.parameters
+
+    def model_of(self, rfm: pd.DataFrame | LazySummary | None) -> Model:
+        """The model of the customers of a summary, who need not be those of the fit.
+
+        Parameters
+        ----------
+        rfm : DataFrame or LazySummary
+            With the covariates as columns, and with a calendar the last day of observation in
+            ``rfm.attrs["until"]``.
+
+        Returns
+        -------
+        Model
+            `model` itself where there are neither covariates nor a calendar. Else with an array
+            for every parameter that covariates change, and in the time of the calendar.
+
+        Raises
+        ------
+        DataError
+            If a covariate or the day is missing, or a category was never seen.
+        """
+        return self.estimate.model_of(rfm)
 
     @property
     def covariance(self) -> FloatArray:
@@ -92,7 +127,7 @@ class Fit:
         values, vectors = np.linalg.eigh(penalised)
         inverse = (vectors / np.where(values > _NO_INFORMATION, values, np.inf)) @ vectors.T
         covariance = inverse @ self.information @ inverse
-        for i, name in enumerate(self.model.parameter_names()):
+        for i, name in enumerate(self.parameters):
             if name in self.flat:
                 covariance[i, i] = np.inf
         return np.asarray(covariance)
@@ -104,7 +139,7 @@ class Fit:
         directions = vectors[:, values < _FLAT_DEVIATION**-2]
         return frozenset(
             name
-            for name, loadings in zip(self.model.parameter_names(), directions, strict=True)
+            for name, loadings in zip(self.parameters, directions, strict=True)
             if np.any(np.abs(loadings) > _FLAT_LOADING)
         )
 
@@ -146,7 +181,7 @@ class Fit:
         estimates = np.array(list(self.parameters.values()))
         return pd.DataFrame(
             {"lower": estimates * np.exp(-half_width), "upper": estimates * np.exp(half_width)},
-            index=pd.Index(self.model.parameter_names(), name="parameter"),
+            index=pd.Index(self.parameters, name="parameter"),
         )
 
     def posterior(
@@ -248,7 +283,7 @@ class Fit:
         """
         return refit_replicates(
             self._require_cells("bootstrap"),
-            self.model,
+            self.estimate,
             ridge=self.ridge,
             replicates=replicates,
             seed=seed,
@@ -289,7 +324,7 @@ class Fit:
                 f"Profile-likelihood intervals need a fit without ridge, not ridge={self.ridge:g}. "
                 "Fit again without, or use posterior()."
             )
-        return profile_intervals(cells, self.model, level)
+        return profile_intervals(cells, self.estimate, level)
 
     def _require_cells(self, purpose: str) -> Cells:
         if self.cells is None:
@@ -337,7 +372,8 @@ class Fit:
             {
                 "format": _FORMAT,
                 "model": next(key for key, cls in MODELS.items() if cls is type(self.model)),
-                "parameters": self.parameters,
+                "settings": self.model.settings,
+                "parameters": self.model.parameters,
                 "information": self.information.tolist(),
                 "log_likelihood": self.log_likelihood,
                 "customers": self.customers,
@@ -369,7 +405,7 @@ class Fit:
             if saved["model"] not in MODELS:
                 raise DataError(f"No model {saved['model']!r}. {suggest(saved['model'], MODELS)}")
             return cls(
-                model=MODELS[saved["model"]](**saved["parameters"]),
+                model=MODELS[saved["model"]](**saved["parameters"], **saved.get("settings", {})),
                 information=np.array(saved["information"], dtype=float),
                 log_likelihood=float(saved["log_likelihood"]),
                 customers=int(saved["customers"]),

@@ -70,7 +70,7 @@ class Terms:
                 "An infinite horizon without discounting has no finite value. "
                 "Give annual_discount_rate=, such as 0.10, or a finite horizon=."
             )
-        models = purchase_model(purchases), spend_model(spend)
+        models = purchase_model(purchases, rfm), spend_model(spend, rfm)
         if level is not None and not 0 < level < 1:
             raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.90.")
         if level is not None and math.isinf(length):

@@ -205,7 +205,7 @@ def _forecast_here(
         else:
             draws = checked_posterior(posterior, *models, terms.time_unit)
             counts, amounts = mixed_quantiles(
-                *_models_of(draws), horizon, x, t_x, T, m, terms.tails, rate=rate
+                *_models_of(draws, rfm), horizon, x, t_x, T, m, terms.tails, rate=rate
             )
         table["purchases_lower"], table["purchases_upper"] = counts.astype(np.int64)
         table["clv_lower"], table["clv_upper"] = terms.margin * amounts
@@ -214,9 +214,9 @@ def _forecast_here(
 
 
 def _models_of(
-    draws: tuple[ParameterDraws, ParameterDraws],
+    draws: tuple[ParameterDraws, ParameterDraws], rfm: pd.DataFrame
 ) -> tuple[list[PurchaseModel], list[SpendModel]]:
     """Pairs of equally likely models, as many as an interval needs."""
     count = min(_MOST_DRAWS, *map(len, draws))
     buys, spends = (drawn.thinned(count) for drawn in draws)
-    return [purchase_model(m) for m in buys], [spend_model(m) for m in spends]
+    return [purchase_model(m, rfm) for m in buys], [spend_model(m, rfm) for m in spends]

@@ -82,6 +82,16 @@ class Model(ABC):
         return {name: getattr(self, name) for name in self.parameter_names()}
 
     @property
+    def kind(self) -> type[Model]:
+        """What was fitted: the class, whatever the model was made for since."""
+        return type(self)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Fields that are not estimated, by name."""
+        return {name: getattr(self, name) for name in self.fixed}
+
+    @property
     def per_customer(self) -> dict[str, FloatArray]:
         """The parameters that are arrays, one value per customer."""
         return {name: value for name, value in self.parameters.items() if np.ndim(value)}
@@ -183,8 +193,13 @@ class Model(ABC):
 
     @classmethod
     @abstractmethod
-    def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:
-        """The weighted sum over rows, with gradient and Hessian, as a function of parameters."""
+    def total_log_likelihood(
+        cls, *columns: FloatArray, weights: FloatArray, **settings: Any
+    ) -> LogLikelihood:
+        """The weighted sum over rows, with gradient and Hessian, as a function of parameters.
+
+        Where a model has `fixed` fields, `settings` says what they are.
+        """
 
     @classmethod
     @abstractmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -382,7 +382,9 @@ class BetaGeometricModel(PurchaseModel):
         return customer, wait[customer] + share * (t - wait)[customer]
 
     @classmethod
-    def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:
+    def total_log_likelihood(
+        cls, *columns: FloatArray, weights: FloatArray, **settings: Any
+    ) -> LogLikelihood:
         """Log-likelihood of weighted cells, with gradient and Hessian in (r, alpha, a, b)."""
         x, t_x, T = columns
         return CellLikelihood(x, t_x, T, weights, leave_at_once=cls.leave_at_once)

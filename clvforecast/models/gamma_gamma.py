@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import betainc, betaln, digamma, gammaln, polygamma
@@ -175,7 +175,9 @@ class GammaGamma(SpendModel):
         return np.asarray(np.where(x > 0, rng.gamma(self.p * count) / (rate * count), 0.0))
 
     @classmethod
-    def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:
+    def total_log_likelihood(
+        cls, *columns: FloatArray, weights: FloatArray, **settings: Any
+    ) -> LogLikelihood:
         """Log-likelihood of weighted cells, with gradient and Hessian in (p, q, v)."""
         x, m = columns
         return _CellLikelihood(x, m, weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import exprel
@@ -370,7 +370,9 @@ class ParetoNBD(PurchaseModel):
         return customer, wait[customer] + share * life[customer]
 
     @classmethod
-    def total_log_likelihood(cls, *columns: FloatArray, weights: FloatArray) -> LogLikelihood:
+    def total_log_likelihood(
+        cls, *columns: FloatArray, weights: FloatArray, **settings: Any
+    ) -> LogLikelihood:
         """Log-likelihood of weighted cells, with gradient and Hessian in (r, alpha, s, beta)."""
         x, t_x, T = columns
         return CellLikelihood(x, t_x, T, weights)

@@ -36,6 +36,11 @@ class PurchaseModel(Model):
     def p_alive_given(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """`p_alive` of histories that are known to be possible, such as a checked summary's."""
 
+    @property
+    def kind(self) -> type[PurchaseModel]:
+        """What was fitted: the class, whatever the model was made for since."""
+        return type(self)
+
     recency_if_alive: ClassVar[bool] = False
     """Whether, of a customer known to be active, the last purchase says anything of the future."""
     smooth_in_age: ClassVar[bool] = True

@@ -151,10 +151,9 @@ def portfolio(
     1997-10-08    51.4          40.0          62.0   1866.8
     """
     unit = common_time_unit(purchases, rfm, time_unit)
-    models = Models(purchase_model(purchases), spend_model(spend))
-    _check_one_value_each(models)
+    models = Models(purchase_model(purchases, rfm), spend_model(spend, rfm))
     periods = _periods(horizon, period, unit, rfm.attrs.get("until"))
-    drawn_models = _models_per_simulation(models, posterior, unit, _count(simulations))
+    drawn_models = _models_per_simulation(models, posterior, rfm, unit, _count(simulations))
     segments, codes = segment_codes(rfm, by)
     x, t_x, T = model_columns(type(models.purchases), rfm)
     m = model_columns(type(models.spend), rfm)[1]
@@ -214,6 +213,7 @@ def _periods(horizon: Duration, period: str, unit: str | None, until: Any) -> Pe
 def _models_per_simulation(
     models: Models,
     posterior: tuple[ParameterDraws, ParameterDraws] | None,
+    rfm: pd.DataFrame,
     unit: str | None,
     simulations: int,
 ) -> Iterator[Models]:
@@ -222,8 +222,8 @@ def _models_per_simulation(
     buys, spends = checked_posterior(posterior, models.purchases, models.spend, unit)
     return (
         Models(
-            purchase_model(buys[number * len(buys) // simulations]),
-            spend_model(spends[number * len(spends) // simulations]),
+            purchase_model(buys[number * len(buys) // simulations], rfm),
+            spend_model(spends[number * len(spends) // simulations], rfm),
         )
         for number in range(simulations)
     )
@@ -237,16 +237,6 @@ def _require_finite_mean(model: SpendModel, x: FloatArray, m: FloatArray) -> Non
             "order values are too heavy-tailed. Look for outliers or mixed currencies among the "
             "amounts and fit again."
         )
-
-
-def _check_one_value_each(models: Models) -> None:
-    for model in models:
-        for name, value in model.parameters.items():
-            if np.ndim(value):
-                raise DataError(
-                    f"{type(model).__name__}: {name} has a value per customer or draw. A portfolio "
-                    "needs one value of every parameter; draws go into posterior=."
-                )
 
 
 def _count(simulations: int) -> int:

@@ -140,7 +140,6 @@ def retention(
     check_simulations(level, simulations)
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise DataError(f"seed={seed!r} must be a whole number, 0 or more.")
-    _check_one_value_each(terms)
     values = _values(terms, rfm)
     contacts, order = _contacts(values["worth_of_retaining"], rfm.index, cost, success, budget)
     segments, codes = segment_codes(rfm, by, _RESERVED)
@@ -249,13 +248,3 @@ def _contact_totals(
     limits = total_limits(values["clv_if_alive"], regained, codes, count, **drawing)
     lower, upper = limits - found["contact_cost"]
     return found | {"net_gain_lower": lower, "net_gain_upper": upper}
-
-
-def _check_one_value_each(terms: Terms) -> None:
-    for model in (terms.buying, terms.spending):
-        for name, value in model.parameters.items():
-            if np.ndim(value):
-                raise DataError(
-                    f"{type(model).__name__}: {name} has a value per customer or draw. Retention "
-                    "needs one value of every parameter."
-                )

@@ -150,11 +150,11 @@ class _Histories:
         informative = model.informative(*columns)
         rows, codes = distinct_rows(*(c[informative] for c in columns))
         scaled = Cells.of(model, rows, np.bincount(codes).astype(float))
-        return cls(columns, informative, rows, codes, scaled, np.log(scaled.scaled(fit.model)))
+        return cls(columns, informative, rows, codes, scaled, np.log(scaled.scaled(fit.estimate)))
 
     def shifted(self, shift: FloatArray) -> Model:
         """The model with its log-parameters shifted."""
-        return self.scaled.in_own_units(np.exp(self.logs + shift))
+        return self.scaled.in_own_units(np.exp(self.logs + shift)).model
 
     def without(self, fit: Fit, customer: int, shift: FloatArray) -> Model | None:
         """The model shifted by a step, or fitted again if that is long; None if it cannot be."""
@@ -167,8 +167,8 @@ class _Histories:
         weights[row] -= 1
         some = weights > 0
         rest = Cells.of(self.scaled.model, [c[some] for c in self.rows], weights[some])
-        minimum = rest.estimate(fit.ridge, rest.scaled(fit.model))
-        return rest.in_own_units(minimum.parameters) if minimum.converged else None
+        minimum = rest.estimate(fit.ridge, rest.scaled(fit.estimate))
+        return rest.in_own_units(minimum.parameters).model if minimum.converged else None
 
 
 def _steps(fit: Fit, histories: _Histories, horizon: float) -> Influence:
