@@ -11,6 +11,8 @@ from scipy.optimize import approx_fprime, minimize
 import clvforecast as clv
 from clvforecast import BGNBD, DataError, Fit, FitError, FitWarning, GammaGamma
 from clvforecast.fitting import fit
+from clvforecast.fitting.cells import Cells
+from clvforecast.numerics.optimise import Derivatives
 
 
 def test_bgnbd_on_cdnow_is_the_published_fit(cdnow_buys):
@@ -286,3 +288,46 @@ def test_where_nothing_is_known_of_two_parameters_the_others_keep_their_standard
     assert 0 < errors["r"] < 1
     assert 0 < errors["alpha"] < 1
     assert errors["a"] == errors["b"] == np.inf
+
+
+class TwoSummits:
+    """A log-likelihood with a low summit at 1 and a higher one at exp(3), 20.1."""
+
+    def __call__(self, parameters):
+        z = np.log(parameters[0])
+        value = slope = curvature = 0.0
+        for height, place in ((1.0, 0.0), (2.0, 3.0)):
+            off = (z - place) / 0.3
+            bell = height * np.exp(-0.5 * off**2)
+            value, slope = value + bell, slope - off / 0.3 * bell
+            curvature += (off**2 - 1) / 0.09 * bell
+        first, second = slope / value, curvature / value - (slope / value) ** 2
+        x = parameters[0]
+        return Derivatives(
+            np.log(value), np.array([first / x]), np.array([[(second - first) / x**2]])
+        )
+
+    def value(self, parameters):
+        return self(parameters).value
+
+
+class OnTwoSummits:
+    """As much of a model as the search asks for."""
+
+    starts = 1.2, 15.0
+
+    @classmethod
+    def starting_points(cls):
+        return [np.array([start]) for start in cls.starts]
+
+    @classmethod
+    def total_log_likelihood(cls, *columns, weights):
+        return TwoSummits()
+
+
+def test_of_several_maxima_the_highest_counts():
+    near_the_lower = Cells(OnTwoSummits, (np.ones(3),), np.ones(3), 1.0)
+    alone = near_the_lower.estimate(0.0, np.array([1.2]))
+    assert alone.converged
+    assert alone.parameters == pytest.approx([1.0], abs=0.01)
+    assert near_the_lower.estimate(0.0).parameters == pytest.approx([np.exp(3.0)], rel=0.01)

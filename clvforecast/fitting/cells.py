@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Self
@@ -19,8 +19,13 @@ from clvforecast.numerics.sums import dot
 
 __all__ = ["Cells"]
 
+_SCOUTS: Final = 2**10
+"""Customers who tell one maximum of the likelihood from another."""
 _SAMPLE: Final = 2**13
 """Customers whose estimates are near enough to begin at."""
+_SAME_END: Final = 0.1
+_FARTHEST_END: Final = 6.0
+"""In the logarithm: a factor of 400 on the scale of mean one."""
 _WORTH_A_SAMPLE: Final = 4
 """With so many times as many cells, what the sample costs is less than the steps it saves."""
 
@@ -80,8 +85,8 @@ class Cells:
         ridge : float
             Penalty per customer.
         start : ndarray, shape (k,), optional
-            Scaled parameters to begin at. Default: roughly those of a sample of the customers,
-            or of a few plausible shops where there are few.
+            Scaled parameters to begin at. Default: where searches among a sample of the
+            customers end that begin at a few plausible shops; the best end of all counts.
         roughly : bool
             Stop near the minimum.
         """
@@ -96,22 +101,36 @@ class Cells:
                 np.diag(2 * ridge * (1 - logs) / parameters**2) - hessian / customers,
             )
 
-        starts = self._starts(ridge) if start is None else [start]
-        return minimise_positive(objective, starts, roughly=roughly)
+        if start is not None:
+            return minimise_positive(objective, [start], roughly=roughly)
+        found = (minimise_positive(objective, [p], roughly=roughly) for p in self._starts(ridge))
+        best = min(found, key=lambda one: (not one.converged, one.value), default=None)
+        if best is not None and best.converged:
+            return best
+        return minimise_positive(objective, self.model.starting_points(), roughly=roughly)
 
-    def _starts(self, ridge: float) -> Iterator[FloatArray]:
-        """Where to begin: near the end, if a sample of the customers can tell where that is."""
+    def _starts(self, ridge: float) -> list[FloatArray]:
+        """Where to begin: near every maximum of the likelihood that a few customers show."""
         if self.weights.size > _WORTH_A_SAMPLE * _SAMPLE:
-            sample = self._sample().estimate(ridge, roughly=True)
-            if sample.converged:
-                yield sample.parameters
-        yield from self.model.starting_points()
+            near = self._sample(_SAMPLE).estimate(ridge, roughly=True)
+            if near.converged:
+                return [near.parameters]
+        few = self if self.weights.size <= _SCOUTS else self._sample(_SCOUTS)
+        ends: list[FloatArray] = []
+        for start in few.model.starting_points():
+            end = few.estimate(ridge, start, roughly=True)
+            logs = np.log(end.parameters)
+            # A few customers may be without an end where all have one.
+            known = any(np.abs(logs - np.log(other)).max() < _SAME_END for other in ends)
+            if end.converged and np.abs(logs).max() < _FARTHEST_END and not known:
+                ends.append(end.parameters)
+        return ends
 
-    def _sample(self) -> Self:
+    def _sample(self, size: int) -> Self:
         """Customers at equal distances from one another, in the order of the cells."""
         upto = np.cumsum(self.weights)
-        every = upto[-1] / _SAMPLE
-        found = np.searchsorted(upto, every * (0.5 + np.arange(_SAMPLE)))
+        every = upto[-1] / size
+        found = np.searchsorted(upto, every * (0.5 + np.arange(size)))
         some, counts = np.unique(found, return_counts=True)
         columns = tuple(column[some] for column in self.columns)
         return replace(self, columns=columns, weights=counts.astype(float))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from clvforecast.errors import DataError
 from clvforecast.transactions.amounts import LARGEST, AmountColumn
-from clvforecast.transactions.date_order import refuse_unstated_order
-from clvforecast.transactions.dates import DateColumn
+from clvforecast.transactions.dating.date_order import refuse_unstated_order
+from clvforecast.transactions.dating.dates import DateColumn
 from clvforecast.transactions.engine import (
     calling_engine,
     discard,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.transactions.cleaning import Rules, clean
+from clvforecast.transactions.dating.zones import check_time_zone
 from clvforecast.transactions.sources import Columns, open_source
 from clvforecast.transactions.table import Transactions, as_day
-from clvforecast.transactions.zones import check_time_zone
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from clvforecast.transactions.engine import fetch_frame, fetch_row
 from clvforecast.transactions.table import as_day
+from clvforecast.transactions.timing import purchase_gaps
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    import ibis
     import pandas as pd
 
     from clvforecast.transactions.table import Transactions
@@ -29,7 +29,7 @@ def last_gaps_by_length(orders: Transactions, until: str | dt.date) -> pd.DataFr
     """
     import ibis
 
-    gaps = _gaps(orders, until)
+    gaps = purchase_gaps(orders.purchase_days(until))
     newest_first = ibis.window(group_by="customer_id", order_by=gaps.date.desc())
     gaps = gaps.mutate(place=ibis.row_number().over(newest_first))
     both = gaps.filter(gaps.place <= 1).group_by("customer_id")
@@ -59,7 +59,7 @@ def gaps_by_history(orders: Transactions, until: str | dt.date) -> pd.DataFrame:
         and over these customers the sums ``squares`` of ``sum((gap / days) ** 2)`` and ``fourths``
         of its square.
     """
-    customers = _gaps(orders, until).group_by("customer_id")
+    customers = purchase_gaps(orders.purchase_days(until)).group_by("customer_id")
     each = customers.agg(
         frequency=lambda t: t.count(), days=lambda t: t.gap.sum(), sum2=lambda t: (t.gap**2).sum()
     )
@@ -133,14 +133,3 @@ def refund_totals(orders: Transactions, until: str | dt.date) -> dict[str, float
         )
     )
     return {name: float(value or 0.0) for name, value in row.items()}
-
-
-def _gaps(orders: Transactions, until: str | dt.date) -> ibis.Table:
-    """Express each purchase day but a customer's first, and its days since the one before."""
-    import ibis
-
-    days = orders.purchase_days(until).select("customer_id", "date")
-    in_order = ibis.window(group_by="customer_id", order_by="date")
-    days = days.mutate(before=days.date.lag().over(in_order))
-    days = days.mutate(gap=days.date.delta(days.before, unit="day").cast("float64"))
-    return days.filter(days.before.notnull())  # noqa: PD004 - Ibis

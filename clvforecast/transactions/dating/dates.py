@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from clvforecast.errors import DataError
+from clvforecast.transactions.dating.formats import DAY, ISO, ISO_ZONED, MONTHS, ZONE, FormatPattern
+from clvforecast.transactions.dating.zones import OffsetChanges, local_day, offset_changes
 from clvforecast.transactions.engine import fetch_row
-from clvforecast.transactions.formats import DAY, ISO, ISO_ZONED, MONTHS, ZONE, FormatPattern
-from clvforecast.transactions.zones import OffsetChanges, local_day, offset_changes
 
 if TYPE_CHECKING:
     import ibis

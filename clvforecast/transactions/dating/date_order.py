@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from clvforecast.errors import DataError
+from clvforecast.transactions.dating.formats import LOOKS_ZONED
 from clvforecast.transactions.engine import fetch_row
-from clvforecast.transactions.formats import LOOKS_ZONED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis
 
-    from clvforecast.transactions.dates import DateColumn
+    from clvforecast.transactions.dating.dates import DateColumn
 
 __all__ = ["refuse_unstated_order", "suggest_format"]
 
