@@ -20,11 +20,11 @@ from clvforecast.numerics.optimise import Derivatives
 from clvforecast.numerics.quadrature import stretched_rules
 from clvforecast.numerics.rising import RisingFactorials
 
-__all__ = ["CellLikelihood", "log_odds_of_death"]
+__all__ = ["LARGEST_LOG_ODDS", "CellLikelihood", "death_derivatives", "log_odds_of_death"]
 
 _NEGLIGIBLE: Final = 40.0
 """exp(-40) = 4e-18: what has decayed so far adds nothing."""
-_LARGEST_LOG_ODDS: Final = 700.0
+LARGEST_LOG_ODDS: Final = 700.0
 """Their exponential is a number still, and one is nothing beside it."""
 _LARGE: Final = 1e3
 """A power above this calls for a logarithm exact near one."""
@@ -61,6 +61,63 @@ def _deaths(
         decay = shape[which] * logs[0] + s[which] * logs[1]
         rate = s[which] / (beta[which] + since)
         yield _Deaths(which, since, logs, np.exp(-decay) * rate * weights)
+
+
+class DeathDerivatives(NamedTuple):
+    """What the odds of some customers' death are made of, and how that changes."""
+
+    which: IntArray
+    """The customers, shape (some,)."""
+    log_odds: FloatArray
+    """Shape (some,)."""
+    share: FloatArray
+    """Of each time of death in the odds, shape (nodes, some): they add up to one over the nodes."""
+    first: FloatArray
+    """Derivatives of its logarithm in (r, alpha, s, beta), shape (4, nodes, some)."""
+    second: dict[tuple[int, int], FloatArray]
+    """Second ones, shape (nodes, some): by position, those that are neither 0 nor ``-s ** -2``."""
+
+
+def death_derivatives(
+    shape: FloatArray, alpha: FloatArray, s: FloatArray, beta: FloatArray, silence: FloatArray
+) -> Iterator[DeathDerivatives]:
+    """Derivatives of `log_odds_of_death`, in batches: before the time of death is integrated out.
+
+    The logarithm of what is integrated over the time u from the last purchase to the death is
+    ``log s - log(beta + u) + shape log((alpha + silence) / (alpha + u))
+    + s log((beta + silence) / (beta + u))``.
+    """
+    for which, since, logs, density in _deaths(shape, alpha, s, beta, silence):
+        integral = density.sum(axis=0)
+        shapes, alphas, leaving, betas, silent = (
+            column[which] for column in (shape, alpha, s, beta, silence)
+        )
+        rest = silent - since
+        per_alpha, per_beta = 1.0 / (alphas + since), 1.0 / (betas + since)
+        last_alpha, last_beta = 1.0 / (alphas + silent), 1.0 / (betas + silent)
+        # Differences of reciprocals, without cancellation.
+        slope_alpha, slope_beta = -rest * per_alpha * last_alpha, -rest * per_beta * last_beta
+        whole = np.log1p(silent / alphas), np.log1p(silent / betas)
+        bent_alpha, bent_beta = shapes * slope_alpha, leaving * slope_beta
+        yield DeathDerivatives(
+            which,
+            shapes * whole[0] + leaving * whole[1] + np.log(integral),
+            density / integral,
+            np.stack(
+                [
+                    whole[0] - logs[0],
+                    bent_alpha,
+                    whole[1] - logs[1] + 1.0 / leaving,
+                    bent_beta - per_beta,
+                ]
+            ),
+            {
+                (0, 1): slope_alpha,
+                (1, 1): -bent_alpha * (per_alpha + last_alpha),
+                (2, 3): slope_beta,
+                (3, 3): per_beta**2 - bent_beta * (per_beta + last_beta),
+            },
+        )
 
 
 def _log1p(value: FloatArray, exact: bool) -> FloatArray:
@@ -181,44 +238,25 @@ class CellLikelihood:
         ``P (1 - P) E[z'] E[z']^T``, with the expectation over the time of death, had there been
         one.
         """
-        *_, T, weights = self._silent
-        histories = self._histories(r, alpha, s, beta)
-        shape, alphas, _, betas, silence = histories
+        weights = self._silent[-1]
         gradient, hessian = np.zeros(4), np.zeros((4, 4))
         log_odds = np.empty(weights.size)
-        for which, since, logs, density in _deaths(*histories):
-            integral = density.sum(axis=0)
-            ages, silent, shapes = T[which], silence[which], shape[which]
-            rest = silent - since
-            per_alpha, per_beta = 1.0 / (alphas[which] + since), 1.0 / (betas[which] + since)
-            last_alpha, last_beta = 1.0 / (alpha + ages), 1.0 / (beta + ages)
-            # Differences of reciprocals, without cancellation.
-            slope_alpha, slope_beta = -rest * per_alpha * last_alpha, -rest * per_beta * last_beta
-            whole = np.log1p(silent / alphas[which]), np.log1p(silent / betas[which])
-            first = np.stack(
-                [
-                    whole[0] - logs[0],
-                    shapes * slope_alpha,
-                    whole[1] - logs[1] + 1.0 / s,
-                    s * slope_beta - per_beta,
-                ]
-            )
-            log_odds[which] = shapes * whole[0] + s * whole[1] + np.log(integral)
-            odds = np.exp(np.minimum(log_odds[which], _LARGEST_LOG_ODDS))
+        for which, logs, share, first, second in death_derivatives(
+            *self._histories(r, alpha, s, beta)
+        ):
+            log_odds[which] = logs
+            odds = np.exp(np.minimum(logs, LARGEST_LOG_ODDS))
             alive = 1.0 / (1.0 + odds)
             left = weights[which] * odds * alive
-            share = density / integral
             mean = np.sum(first * share, axis=1)
             share *= left
 
             gradient += [row @ left for row in mean]
             apart = (first - mean[:, None]).reshape(4, -1)
             hessian += (apart * share.ravel()) @ apart.T + (mean * (left * alive)) @ mean.T
-            hessian[[0, 1], [1, 0]] += np.sum(share * slope_alpha)
-            hessian[1, 1] -= np.sum(share * (shapes * slope_alpha) * (per_alpha + last_alpha))
+            for (i, j), bend in second.items():
+                hessian[i, j] += np.sum(share * bend)
             hessian[2, 2] -= left.sum() / s**2
-            hessian[[2, 3], [3, 2]] += np.sum(share * slope_beta)
-            hessian[3, 3] -= np.sum(share * (s * slope_beta) * (per_beta + last_beta))
-            hessian[3, 3] += np.sum(share * per_beta**2)
+        hessian[[1, 3], [0, 2]] = hessian[[0, 2], [1, 3]]
         value = float(np.sum(weights * np.logaddexp(0.0, log_odds)))
         return Derivatives(value, gradient, hessian)
