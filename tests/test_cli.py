@@ -30,6 +30,7 @@ OF_RESULTS = {
     "plot_interval_coverage",
     "plot_monitored",
     "plot_monitoring",
+    "plot_multipliers",
     "plot_pit",
     "plot_purchase_tracking",
     "plot_retention",

@@ -69,6 +69,7 @@ def test_all_notebooks_are_there():
         "03_uncertainty",
         "04_trust",
         "05_decision",
+        "06_seasons_and_channels",
     ]
 
 

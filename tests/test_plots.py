@@ -116,6 +116,19 @@ def ahead():
     return portfolio(CDNOW, spend, LAW, horizon=4, simulations=99, time_unit="W")
 
 
+@pytest.fixture
+def multipliers():
+    """As of a calendar of weekdays, a trend and an event."""
+    days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    levels = [("weekday", day) for day in days]
+    levels += [("trend", "per year"), ("event", "$ale of all that is left")]
+    value = np.array([1.1, 0.9, 1.0, 1.05, 1.2, 0.8, 0.95, 1.02, 2.4])
+    return pd.DataFrame(
+        {"multiplier": value, "lower": value / 1.1, "upper": value * 1.1},
+        index=pd.MultiIndex.from_tuples(levels, names=["term", "level"]),
+    )
+
+
 PICTURES = [
     ("plot_predicted_vs_historical", "comparison"),
     ("plot_rank_movement", "comparison"),
@@ -127,6 +140,7 @@ PICTURES = [
     ("plot_portfolio", "ahead"),
     ("plot_spend_distribution", "spend_law"),
     ("plot_alive_history", "history"),
+    ("plot_multipliers", "multipliers"),
 ]
 
 
@@ -445,3 +459,40 @@ def test_matrix_has_rows_enough_and_not_too_many(length, rows):
 def test_matrix_refuses(arguments, message):
     with pytest.raises(DataError, match=message):
         frequency_recency_matrix(fit_in("W"), **arguments)
+
+
+# What a calendar multiplies by
+
+
+def test_multipliers_stand_from_left_to_right_with_their_limits(multipliers):
+    ax = plots.plot_multipliers(multipliers)
+    ((points, _, (limits,)),) = ax.containers
+    np.testing.assert_allclose(points.get_xdata(), np.arange(9))
+    np.testing.assert_allclose(points.get_ydata(), multipliers["multiplier"])
+    ends = np.array([segment[:, 1] for segment in limits.get_segments()])
+    np.testing.assert_allclose(ends, multipliers[["lower", "upper"]])
+    texts = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert texts[:2] == ["Mon", "Tue"]
+    assert texts[-2:] == ["trend per year", "$ale of all t…"]
+    assert len([line for line in ax.lines if line.get_linestyle() == ":"]) == 2  # between terms
+
+
+def test_no_multiplier_and_twice_as_much_and_half_are_as_far(multipliers):
+    ax = plots.plot_multipliers(multipliers)
+    assert ax.get_yscale() == "log"
+    assert 1.0 in ax.get_yticks()
+
+
+def test_of_many_weeks_some_are_named(multipliers):
+    weeks = pd.MultiIndex.from_product([["week"], range(1, 53)], names=["term", "level"])
+    many = pd.DataFrame({"multiplier": 1.0, "lower": 0.9, "upper": 1.1}, index=weeks)
+    ticks = [tick.get_text() for tick in plots.plot_multipliers(many).get_xticklabels()]
+    assert ticks[:3] == ["1", "5", "9"]
+    assert len(ticks) == 13
+
+
+@pytest.mark.parametrize("wrong", ["no limits", "no levels"])
+def test_other_tables_hold_no_multipliers(multipliers, wrong):
+    table = multipliers.reset_index() if wrong == "no levels" else multipliers.drop(columns="lower")
+    with pytest.raises(DataError, match="lower" if wrong == "no limits" else "multipliers"):
+        plots.plot_multipliers(table)

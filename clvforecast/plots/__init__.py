@@ -35,6 +35,7 @@ from clvforecast.plots.purchases import (
     plot_purchase_counts,
 )
 from clvforecast.plots.scenarios import plot_what_if
+from clvforecast.plots.seasons import plot_multipliers
 from clvforecast.plots.segments import plot_segment_transitions, plot_segments
 from clvforecast.plots.tracking import plot_purchase_tracking, plot_weekly_orders
 
@@ -51,6 +52,7 @@ __all__ = [
     "plot_interval_coverage",
     "plot_monitored",
     "plot_monitoring",
+    "plot_multipliers",
     "plot_p_alive_matrix",
     "plot_pit",
     "plot_portfolio",
