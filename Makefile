@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types format notebooks test-oldest bench bench-uncertainty bench-pymc catalogues constraints clean
+.PHONY: help demo test lint types format notebooks test-oldest bench bench-family bench-uncertainty bench-pymc catalogues constraints clean
 help:
 	@echo "make demo         forecast the CDNOW customers; tables and a picture in out/"
 	@echo "make test         lint, type-check and run every test"
@@ -70,6 +70,10 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python benchmarks/run.py --orders $(BENCH_SIZES) --repeats $(BENCH_REPEATS) \
 	  --json out/benchmark.json --picture benchmarks/cost.png --readme benchmarks/README.md \
 	  $(BENCH_PYMC) $(BENCH_ARGS)
+
+bench-family: $(VENV)/.installed-dev
+	@mkdir -p out
+	@$(BIN)/python benchmarks/family.py --json out/family.json --readme benchmarks/README.md
 
 bench-uncertainty: $(VENV)/.installed-dev
 	@$(BIN)/python benchmarks/uncertainty.py

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clvforecast import datasets, metrics, plots
+    from clvforecast.calendars import Calendar
     from clvforecast.comparison import Comparison, compare
     from clvforecast.customers import (
         alive_history,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         Diagnosis,
         FitComparison,
         Selection,
+        StackingWeights,
         backtest,
         compare_fits,
         conditional_expectation,
@@ -63,16 +65,18 @@ if TYPE_CHECKING:
         pit_counts,
         purchase_tracking,
         select,
+        stacking_weights,
     )
     from clvforecast.fitting import (
         Fit,
         LogNormalPrior,
         ParameterDraws,
+        Specification,
         likelihood_ratio_test,
     )
     from clvforecast.forecasting import LazyForecast, forecast
     from clvforecast.historical import HistoricalCLV, historical_clv
-    from clvforecast.models import BGNBD, MBGNBD, MODELS, GammaGamma, ParetoNBD
+    from clvforecast.models import BGCNBD, BGNBD, MBGCNBD, MBGNBD, MODELS, GammaGamma, ParetoNBD
     from clvforecast.portfolios import Portfolio, portfolio
     from clvforecast.reporting import Report, report
     from clvforecast.transactions import LazySummary, Quality, Split, Transactions, read_orders
@@ -81,8 +85,10 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Acquisition": "decisions",
+    "BGCNBD": "models",
     "BGNBD": "models",
     "Backtest": "evaluation",
+    "Calendar": "calendars",
     "ClvError": "errors",
     "Comparison": "comparison",
     "DataError": "errors",
@@ -97,6 +103,7 @@ _HOME = {
     "LazyForecast": "forecasting",
     "LazySummary": "transactions",
     "LogNormalPrior": "fitting",
+    "MBGCNBD": "models",
     "MBGNBD": "models",
     "MODELS": "models",
     "MissingExtra": "errors",
@@ -110,7 +117,10 @@ _HOME = {
     "SegmentTransitions": "decisions",
     "Segmentation": "decisions",
     "Selection": "evaluation",
+    "Specification": "fitting",
     "Split": "transactions",
+    "Stack": "fitting",
+    "StackingWeights": "evaluation",
     "StateUpdate": "states",
     "Transactions": "transactions",
     "ValueRules": "decisions",
@@ -146,6 +156,7 @@ _HOME = {
     "select": "evaluation",
     "silence_limits": "customers",
     "spend_distribution": "customers",
+    "stacking_weights": "evaluation",
     "summary_sql": "queries",
     "update_state": "states",
     "what_if": "decisions",
@@ -153,11 +164,14 @@ _HOME = {
 _MODULES = ("datasets", "metrics", "plots")
 
 __all__ = [
+    "BGCNBD",
     "BGNBD",
+    "MBGCNBD",
     "MBGNBD",
     "MODELS",
     "Acquisition",
     "Backtest",
+    "Calendar",
     "ClvError",
     "Comparison",
     "DataError",
@@ -183,7 +197,10 @@ __all__ = [
     "SegmentTransitions",
     "Segmentation",
     "Selection",
+    "Specification",
     "Split",
+    "Stack",
+    "StackingWeights",
     "StateUpdate",
     "Transactions",
     "ValueRules",
@@ -222,6 +239,7 @@ __all__ = [
     "select",
     "silence_limits",
     "spend_distribution",
+    "stacking_weights",
     "summary_sql",
     "update_state",
     "what_if",

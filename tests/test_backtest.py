@@ -16,6 +16,7 @@ from clvforecast.evaluation.backtesting import _evaluated, _origins
 from clvforecast.evaluation.limited import limited_spend
 from clvforecast.evaluation.origins import _resampled
 from clvforecast.evaluation.plans import ModelPair, Plan, chosen_cutoffs
+from clvforecast.fitting import Specification
 from clvforecast.predictive import count_law
 
 CUTOFF = "1997-09-30"
@@ -314,7 +315,15 @@ def test_nothing_depends_on_the_order_of_rows(log, small):
 def test_workers_find_the_same(log, small):
     orders = clv.read_orders(log, until="1998-06-30")
     plan = Plan(
-        {"BG/NBD": ModelPair(BGNBD, GammaGamma)}, (), ("crps", "gini"), 182, "W", 0.9, 0.001, 10, 0
+        {"BG/NBD": ModelPair(Specification(BGNBD), Specification(GammaGamma))},
+        (),
+        ("crps", "gini"),
+        182,
+        "W",
+        0.9,
+        0.001,
+        10,
+        0,
     )
     origins, _ = _origins(orders, small.cutoffs, plan)
     for here, there in zip(_evaluated(origins, plan, 1), _evaluated(origins, plan, 2), strict=True):

@@ -166,6 +166,24 @@ def test_nothing_runs_without_what_it_needs(measuring):
     assert found["left_out"] == ["fit", "score", "write"]
 
 
+def test_fits_of_the_family_are_timed_beside_bgnbd_and_lifetimes(measuring, tmp_path):
+    family = import_module("family")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = family.measured(300, 300, 300, repeats=1, warm_up=0)
+    for group in ("models", "regressions", "peers"):
+        for name, fit in found[group]["fits"].items():
+            assert fit["median_seconds"] > 0, (name, fit)
+    likelihoods = {name: fit["log_likelihood"] for name, fit in found["peers"]["fits"].items()}
+    for name in ("BG/NBD", "MBG/NBD", "Pareto/NBD"):  # the same task, done as well or better
+        assert likelihoods[name] > likelihoods[f"lifetimes, {name}"] - 1e-6
+    readme = tmp_path / "README.md"
+    readme.write_text("# Before\n<!-- family -->\n<!-- /family -->\n", "utf-8")
+    import_module("harness.report").fill(readme, family.table(found), family.MARKERS)
+    text = readme.read_text("utf-8")
+    assert re.search(r"\| lifetimes [\d.]+, Pareto/NBD \| 300 \| [\d.,]+ m?s \| [\d.]+ \| ", text)
+
+
 def test_a_run_measures_every_stage_and_reports_it(measuring, log, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(

@@ -46,6 +46,17 @@ def test_published_example():
     assert CDNOW.expected_purchases(39, 2, 30.43, 38.86) == pytest.approx(1.226, abs=5e-4)
 
 
+def test_published_probabilities_of_counts():
+    """R's BTYD 2.4.3, the manual's examples of bgnbd.pmf, as quoted in the tests of lifetimes."""
+    published = [
+        *(0.0019995214, 0.0015170236, 0.0011633150, 0.0009003148, 0.0007023638),
+        *(0.0005517902, 0.0004361913, 0.0003467171, 0.0002769613, 0.0002222260),
+    ]
+    assert CDNOW.purchase_pmf(np.arange(11, 21), 30.0) == pytest.approx(published, abs=1e-10)
+    assert CDNOW.purchase_pmf(10, 2.0) == pytest.approx(1.07869e-07, rel=5e-6)
+    assert CDNOW.purchase_pmf(0, 39.0) == pytest.approx(0.5737864, abs=1e-7)
+
+
 def histories(number, seed):
     """Whole-day histories, shops and horizons over many orders of magnitude, in days."""
     rng = np.random.default_rng(seed)

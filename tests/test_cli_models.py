@@ -56,7 +56,7 @@ def test_which_to_use(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_that_is_none(command: str, log: Path) -> None:
     result = invoke(command, log, "--model", "mbgnd")
     assert result.exit_code == 1
-    assert "there is no model 'mbgnd'" in result.stderr
+    assert "There is no model 'mbgnd'" in result.stderr
     assert "Did you mean 'mbgnbd'?" in result.stderr
 
 

@@ -10,6 +10,7 @@ import clvforecast
 PACKAGE = Path(clvforecast.__file__).parent
 
 FLOORS = {
+    "calendars": 0,
     "documents": 0,
     "errors": 0,
     "files": 0,
@@ -23,7 +24,7 @@ FLOORS = {
     "periods": 0,
     "models": 1,
     "transactions": 1,
-    "datasets": 1,
+    "datasets": 2,
     "lifespan": 1,
     "fitting": 2,
     "predictive": 2,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clvforecast import BGNBD, MBGNBD, DataError, GammaGamma
+from clvforecast import BGNBD, MBGNBD, DataError, GammaGamma, ParetoNBD
 from clvforecast.interop.lifetimes import from_lifetimes, to_lifetimes
 
 
@@ -60,7 +60,12 @@ def test_our_fit_predicts_the_same_there(cdnow_buys, cdnow_spend, cdnow_rfm):
 
 @pytest.mark.parametrize(
     "model",
-    [BGNBD(0.2, 4.0, 0.8, 2.4), MBGNBD(0.5, 6.0, 0.9, 1.6), GammaGamma(6.0, 4.0, 15.0)],
+    [
+        BGNBD(0.2, 4.0, 0.8, 2.4),
+        MBGNBD(0.5, 6.0, 0.9, 1.6),
+        ParetoNBD(0.5, 10.0, 0.6, 12.0),
+        GammaGamma(6.0, 4.0, 15.0),
+    ],
 )
 def test_there_and_back(model):
     assert from_lifetimes(to_lifetimes(model)) == model
@@ -91,9 +96,26 @@ def test_its_plots_work_on_our_fit(plot, cdnow_buys, cdnow_rfm):
     plt.close("all")
 
 
+def test_pareto_nbd_says_what_lifetimes_says_where_that_is_right():
+    model, history = ParetoNBD(0.553, 10.578, 0.606, 11.669), (2.0, 30.43, 38.86)
+    fitter = to_lifetimes(model)
+    assert model.p_alive(*history) == pytest.approx(
+        float(fitter.conditional_probability_alive(*history)), rel=1e-6
+    )
+    assert model.expected_purchases(39.0, *history) == pytest.approx(
+        float(fitter.predict(39.0, *history)), rel=1e-6
+    )
+
+
+def test_covariates_have_no_counterpart(cdnow_rfm):
+    half = cdnow_rfm.assign(early=cdnow_rfm["T"] > 34)
+    with pytest.raises(DataError, match="neither covariates nor calendars"):
+        to_lifetimes(BGNBD.fit(half, covariates="early"))
+
+
 def test_what_has_no_counterpart_says_so():
-    with pytest.raises(DataError, match="No model corresponds to 'ParetoNBDFitter'"):
-        from_lifetimes(type("ParetoNBDFitter", (), {})())
+    with pytest.raises(DataError, match="No model corresponds to 'BetaGeoBetaBinomFitter'"):
+        from_lifetimes(type("BetaGeoBetaBinomFitter", (), {})())
     with pytest.raises(DataError, match="has not been fitted"):
         from_lifetimes(type("BetaGeoFitter", (), {})())
     with pytest.raises(DataError, match="not an array"):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import clvforecast as clv
-from clvforecast.transactions import lazy
+from clvforecast.transactions import engine, lazy
 from clvforecast.transactions.engine import calling_engine, fetch_row
 from clvforecast.transactions.summary import in_units
 from clvforecast.units import days_per
@@ -48,7 +48,8 @@ def held(frame: pd.DataFrame) -> clv.LazySummary:
 def changed(rfm: clv.LazySummary, **columns: Any) -> clv.LazySummary:
     """A summary that no order log can have."""
     days = rfm.days.mutate(**columns)
-    return dataclasses.replace(rfm, days=days, table=in_units(days, days_per(rfm.time_unit)))
+    table = in_units(days, days_per(rfm.time_unit), rfm.segments)
+    return dataclasses.replace(rfm, days=days, table=table)
 
 
 def message_of(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
@@ -226,7 +227,7 @@ def priced(customers: int, *, skewed: bool) -> clv.LazySummary:
 def test_binned_mean_spends_fit_the_same(monkeypatch, skewed):
     """Beyond a million customers: estimates to 1e-6, the log-likelihood to its bound."""
     rfm = priced(30_000, skewed=skewed)
-    x, m, n = rfm.spends()
+    x, m, _, n = rfm.spends()
     exact = clv.GammaGamma.fit(rfm)
     monkeypatch.setattr(lazy, "_EXACT_CUSTOMERS", 0)
     binned = clv.GammaGamma.fit(rfm)
@@ -236,7 +237,7 @@ def test_binned_mean_spends_fit_the_same(monkeypatch, skewed):
     )
     assert (binned.customers, binned.repeat_customers) == (30_000, 30_000)
 
-    z, k, w = rfm.spends()
+    z, k, _, w = rfm.spends()
     assert w.sum() == n.sum()
     for p, q, v in [(6.0, 3.7, 15.0), (0.5, 1.2, 200.0), tuple(exact.parameters.values())]:
         model = clv.GammaGamma(p, q, v)
@@ -251,7 +252,8 @@ def test_bins_do_not_grow_with_the_customers(monkeypatch):
     assert many < 3 * few < 80_000
 
 
-def test_no_customer_comes_here(cdnow_orders, tmp_path, monkeypatch):
+@pytest.mark.parametrize("covariates", [None, "channel"])
+def test_no_customer_comes_here(shop, tmp_path, monkeypatch, covariates):
     fetched: list[pa.Table] = []
 
     def watched(expr: ibis.Table) -> pa.Table:
@@ -259,14 +261,113 @@ def test_no_customer_comes_here(cdnow_orders, tmp_path, monkeypatch):
         return fetched[-1]
 
     monkeypatch.setattr(lazy, "fetch", watched)
-    monkeypatch.setattr(lazy, "fetch_frame", None)
-    rfm = cdnow_orders.summarize("W", CUTOFF, lazy=True)
-    models = clv.BGNBD.fit(rfm), clv.GammaGamma.fit(rfm)
+    monkeypatch.setattr(engine, "fetch", watched)  # which frames come through
+    rfm = shop.summarize("W", segments=covariates or (), lazy=True)
+    models = [kind.fit(rfm, covariates=covariates) for kind in (clv.BGNBD, clv.GammaGamma)]
     value = clv.forecast(*models, rfm, horizon="39W", annual_discount_rate=0.1, level=0.9)
     value.to_parquet(tmp_path / "value.parquet")
-    assert [len(table) for table in fetched] == [rfm.histories.x.size, rfm.spends()[0].size]
     assert not any("customer_id" in table.column_names for table in fetched)
+    sizes = {len(table) for table in fetched}
+    few = {1, len(rfm.combinations)}  # the number of customers, and their channels
+    assert few < sizes == few | {rfm.histories.x.size, rfm.spends().x.size}
     assert rfm.histories.customers.sum() == len(rfm)
+
+
+@pytest.fixture(scope="module")
+def shop() -> clv.Transactions:
+    """Customers of two channels who buy and spend differently; the coupon of some is missing."""
+    log = clv.datasets.simulate_shop(1_500, seed=4)
+    ids = log["customer_id"].factorize()[0]
+    log["coupon"] = pd.array(ids % 3, dtype="Int64")
+    log.loc[ids % 5 == 0, "coupon"] = pd.NA
+    return clv.read_orders(log, segments=["channel", "coupon"])
+
+
+@pytest.fixture(scope="module")
+def by_channel(shop: clv.Transactions) -> tuple[clv.Fit, clv.Fit, pd.DataFrame, clv.LazySummary]:
+    columns = ["channel", "coupon"]
+    here, there = (shop.summarize("W", segments=columns, lazy=lazily) for lazily in (False, True))
+    return (*(m.fit(here, covariates="channel") for m in (clv.BGNBD, clv.GammaGamma)), here, there)
+
+
+def test_segments_are_beside_as_in_a_data_frame(shop, by_channel):
+    _, _, rfm, kept = by_channel
+    pd.testing.assert_frame_equal(kept.to_pandas(), rfm, rtol=1e-13, atol=0)
+    pd.testing.assert_frame_equal(rfm[list(kept.segments)], shop.customer_segments())
+    assert kept.segments == ("channel", "coupon")
+    assert len(kept.combinations) == 3 * 4  # coupons of three kinds and none, in three channels
+    found = kept.histories
+    held = kept.combinations.iloc[found.combination].assign(n=found.customers)
+    counted = held.groupby(["channel", "coupon"], dropna=False)["n"].sum()
+    expected = rfm.groupby(["channel", "coupon"], dropna=False).size().astype(float)
+    pd.testing.assert_series_equal(counted, expected, check_names=False)
+
+
+@pytest.mark.parametrize("covariates", ["channel", {"dropout": "channel"}], ids=str)
+def test_fits_with_covariates_are_the_same(by_channel, covariates):
+    _, _, rfm, kept = by_channel
+    for kind in (clv.BGNBD, clv.GammaGamma) if covariates == "channel" else (clv.ParetoNBD,):
+        here, there = (kind.fit(data, covariates=covariates) for data in (rfm, kept))
+        pd.testing.assert_frame_equal(there.summary(), here.summary(), rtol=1e-8)
+        assert there.log_likelihood == pytest.approx(here.log_likelihood, rel=1e-12)
+        assert (there.customers, there.repeat_customers) == (here.customers, here.repeat_customers)
+
+
+def test_binned_mean_spends_keep_their_covariates(by_channel, monkeypatch):
+    _, exact, _, kept = by_channel
+    monkeypatch.setattr(lazy, "_EXACT_CUSTOMERS", 0)
+    binned = clv.GammaGamma.fit(kept, covariates="channel")
+    assert binned.parameters == pytest.approx(exact.parameters, rel=1e-6)
+
+
+@pytest.mark.parametrize("level", [None, 0.9])
+def test_forecasts_with_covariates_are_the_same(by_channel, level, tmp_path):
+    *models, rfm, kept = by_channel
+    terms = {"horizon": "26W", "annual_discount_rate": 0.1, "margin": 0.3, "level": level}
+    expected = clv.forecast(*models, rfm, **terms)
+    clv.forecast(*models, kept, **terms).to_parquet(tmp_path / "value.parquet")
+    written = pd.read_parquet(tmp_path / "value.parquet").set_index("customer_id").sort_index()
+    pd.testing.assert_frame_equal(written, expected, rtol=1e-9, atol=0)
+
+    everyone = dataclasses.replace(models[0], effects=None), models[1]
+    found = clv.forecast(*everyone, kept, **terms).to_pandas()
+    pd.testing.assert_frame_equal(found, clv.forecast(*everyone, rfm, **terms), rtol=1e-9, atol=0)
+
+
+def test_errors_about_covariates_are_the_same(shop, by_channel):
+    buys, spend, rfm, kept = by_channel
+    here, there = (message_of(clv.BGNBD.fit, data, covariates="coupon") for data in (rfm, kept))
+    assert f"{rfm['coupon'].isna().sum():,} of {len(rfm):,} customers have no 'coupon'" in here
+    assert there == here
+
+    other = changed(kept, channel=ibis.literal("fair"))
+    here, there = (
+        message_of(clv.forecast, buys, spend, data, horizon="4W")
+        for data in (rfm.assign(channel="fair"), other)
+    )
+    assert "a 'channel' that the model was not fitted with" in here
+    assert there == here
+
+    heavy = dataclasses.replace(spend, model=spend.model.with_parameters(q=0.5))
+    with pytest.raises(clv.FitError, match="no finite mean spend"):
+        clv.forecast(buys, heavy, kept, horizon="4W")
+    plain = shop.summarize("W", lazy=True)
+    for call in (
+        lambda: clv.BGNBD.fit(plain, covariates="channel"),
+        lambda: clv.forecast(buys, spend, plain, horizon="4W"),
+    ):
+        with pytest.raises(clv.DataError, match=r"no column 'channel'.*segments=\['channel'\]"):
+            call()
+    with pytest.raises(clv.DataError, match="customers in an engine have no order"):
+        clv.forecast(buys.model_of(rfm), spend, kept, horizon="4W")
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_a_segment_may_not_hide_a_column_of_the_summary(lazily):
+    log = pd.DataFrame({"customer_id": ["a"], "date": "2024-01-01", "amount": 1.0, "t": "x"})
+    orders = clv.read_orders(log, segments="t")
+    with pytest.raises(clv.DataError, match="'t' has a name that the summary needs for itself"):
+        orders.summarize(segments="t", lazy=lazily)
 
 
 def names_in(table: ibis.Table) -> list[str]:

@@ -21,8 +21,8 @@ HISTORIES = [
 
 
 def test_the_estimates_for_cdnow(cdnow_rfm):
-    """r = 0.525, alpha = 6.183, a = 0.891, b = 1.614: reference values in the tests of lifetimes
-    0.11.3 (ModifiedBetaGeoFitter) for the CDNOW sample."""
+    """r = 0.525, alpha = 6.183, a = 0.891, b = 1.614: those of R's BTYDplus for the CDNOW sample,
+    as quoted in the tests of lifetimes 0.11.3 (ModifiedBetaGeoFitter)."""
     fit = MBGNBD.fit(cdnow_rfm)
     assert list(fit.parameters.values()) == pytest.approx([0.525, 6.183, 0.891, 1.614], abs=6e-4)
     assert fit.log_likelihood == pytest.approx(-9582.136, abs=1e-3)

@@ -3,9 +3,33 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 
-from clvforecast import BGNBD, MODELS, DataError, Fit, GammaGamma
+from clvforecast import (
+    BGCNBD,
+    BGNBD,
+    MBGCNBD,
+    MBGNBD,
+    MODELS,
+    DataError,
+    Fit,
+    GammaGamma,
+    ParetoNBD,
+)
 from clvforecast.fitting import fit as fit_model
+from clvforecast.models import PurchaseModel
+
+TRUTHS = {
+    type(model): model
+    for model in (
+        BGNBD(r=0.6, alpha=4.4, a=0.8, b=2.4),
+        MBGNBD(r=0.6, alpha=4.4, a=0.8, b=2.4),
+        ParetoNBD(r=0.6, alpha=5.0, s=0.7, beta=10.0),
+        BGCNBD(r=0.9, alpha=1.5, a=0.8, b=2.4, k=3),
+        MBGCNBD(r=0.9, alpha=1.5, a=0.8, b=2.4, k=3),
+        GammaGamma(p=6.25, q=3.74, v=15.44),
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +115,8 @@ def test_the_fit_is_where_the_gradient_vanishes(model, rfm):
     fit = model.fit(rfm)
     columns = columns_of(model, rfm)
     estimates = np.array(list(fit.parameters.values()))
-    value, gradient, _ = model.total_log_likelihood(*columns, weights=np.ones(len(columns[0])))(
-        estimates
-    )
+    ones, settings = np.ones(len(columns[0])), fit.model.settings
+    value, gradient, _ = model.total_log_likelihood(*columns, weights=ones, **settings)(estimates)
     assert fit.log_likelihood == pytest.approx(value, rel=1e-11)
     assert np.abs(gradient * estimates).max() < 1e-5 * fit.customers
     assert fit.remarks == ()
@@ -103,7 +126,8 @@ def test_information_is_minus_the_hessian_in_the_log_parameters(model, rfm):
     fit = model.fit(rfm)
     columns = columns_of(model, rfm)
     estimates = np.array(list(fit.parameters.values()))
-    total = model.total_log_likelihood(*columns, weights=np.ones(len(columns[0])))
+    ones, settings = np.ones(len(columns[0])), fit.model.settings
+    total = model.total_log_likelihood(*columns, weights=ones, **settings)
 
     def value(log_parameters):
         return total(np.exp(log_parameters)).gradient * np.exp(log_parameters)
@@ -114,6 +138,26 @@ def test_information_is_minus_the_hessian_in_the_log_parameters(model, rfm):
         difference = value(np.log(estimates) + step) - value(np.log(estimates) - step)
         scale = np.abs(fit.information[i]).max()
         assert fit.information[i] == pytest.approx(-difference / 2e-5, rel=1e-5, abs=1e-5 * scale)
+
+
+def test_a_simulated_shop_gives_the_parameters_back(model, rfm):
+    """The truth is no less likely than chance allows: twice the difference to the estimates'
+    log-likelihood is chi-squared (Wilks), however curved the ridge between them."""
+    truth, shop = TRUTHS[model], rfm.copy()
+    if issubclass(model, PurchaseModel):
+        customer, time = truth.simulate(shop["T"].to_numpy(), seed=21)
+        last = np.zeros(len(shop))
+        last[customer] = time
+        shop["frequency"], shop["recency"] = np.bincount(customer, minlength=len(shop)), last
+    else:
+        shop["monetary_value"] = truth.simulate(shop["frequency"].to_numpy(), seed=21)
+    found = model.fit(shop, **truth.settings)
+
+    lost = found.log_likelihood - truth.log_likelihood(*columns_of(model, shop)).sum()
+    assert 0 < 2 * lost < chi2.ppf(0.9999, len(truth.parameters))
+    apart = np.log(list(found.parameters.values())) - np.log(list(truth.parameters.values()))
+    errors = np.sqrt(np.diag(np.linalg.inv(found.information)))
+    assert np.all(np.abs(apart) < 4 * errors)
 
 
 def test_weighted_rows_are_repeated_rows(model, rfm):

@@ -67,6 +67,18 @@ def test_published_estimates(cdnow_rfm):
     assert fit.remarks == ()
 
 
+def test_published_expectations():
+    """R's BTYD: the manual's example of pnbd.Expectation, and customer 1516 of its walkthrough
+    (x = 26, t_x = 30.86, T = 31), as quoted in the tests of lifetimes 0.11.3."""
+    manual = ParetoNBD(r=0.55, alpha=10.56, s=0.61, beta=11.64)
+    published = [0.05077821, 0.09916088, 0.14542507, 0.18979930, 0.23247466, 0.27361274]
+    assert manual.expected_repeat_purchases(np.arange(1, 7)) == pytest.approx(published, abs=1e-8)
+    walkthrough = ParetoNBD(r=0.5534, alpha=10.5802, s=0.6061, beta=11.6562)
+    history = 26, 30.86, 31.0
+    assert walkthrough.p_alive(*history) == pytest.approx(0.9979, abs=5e-5)
+    assert walkthrough.expected_purchases(52.0, *history) == pytest.approx(25.46, abs=6e-3)
+
+
 @pytest.mark.parametrize(("model", "x", "t_x", "T"), WILD)
 def test_likelihood_and_p_alive_against_mpmath(model, x, t_x, T):
     with mp.workdps(25):

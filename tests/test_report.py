@@ -161,7 +161,7 @@ def rows_of(page, caption):
 def test_what_is_said_is_what_the_functions_say(page, made, value, orders, fits):
     number = Language.of("en").number
     rfm = orders.summarize("W")
-    posterior = tuple(fit.posterior(draws=1_000) for fit in fits.values())
+    posterior = tuple(fit.posterior(draws=200) for fit in fits.values())
     ahead = clv.portfolio(
         *fits.values(), rfm, horizon="1Y", period="M", posterior=posterior, simulations=500
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from clvforecast.cli import console, output
-from clvforecast.errors import DataError, FitWarning, suggest
+from clvforecast.errors import DataError, FitWarning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from clvforecast.fitting import Fit, ParameterDraws
+    from clvforecast.fitting import Fit, ParameterDraws, Specification
     from clvforecast.models import PurchaseModel, SpendModel
-    from clvforecast.transactions import LazySummary
+    from clvforecast.transactions import LazySummary, Transactions
 
-__all__ = ["Fits", "ModelClasses", "fit_models", "named_models", "read_fits", "save_fits"]
+__all__ = [
+    "Fits",
+    "covariates_of",
+    "fit_models",
+    "named_classes",
+    "named_models",
+    "read_fits",
+    "save_fits",
+]
 
+Specified: TypeAlias = "tuple[Specification, Specification]"
 ModelClasses: TypeAlias = "tuple[type[PurchaseModel], type[SpendModel]]"
 
 _ROLES: Final = ("purchases", "spend")
@@ -40,7 +49,7 @@ class Fits:
         import pandas as pd
 
         return pd.concat(
-            {fit.model.name: fit.summary() for fit in (self.purchases, self.spend)},
+            {fit.name: fit.summary() for fit in (self.purchases, self.spend)},
             names=["model"],
         )
 
@@ -50,38 +59,69 @@ class Fits:
             return self.purchases.posterior(), self.spend.posterior()
 
 
-def named_models(names: Sequence[str] = ()) -> ModelClasses:
-    """Classes of the models of these names; BG/NBD and Gamma-Gamma where none is named.
+def named_models(names: Sequence[str] = ()) -> Specified:
+    """The models of these names; BG/NBD and Gamma-Gamma where none is named.
 
     Raises
     ------
     DataError
         If there is no such model, or there are two of a kind.
     """
-    from clvforecast.models import BGNBD, MODELS, GammaGamma, PurchaseModel, SpendModel
+    from clvforecast.fitting import Specification
+    from clvforecast.models import BGNBD, GammaGamma, PurchaseModel
 
-    buys: list[type[PurchaseModel]] = []
-    spends: list[type[SpendModel]] = []
+    buys: list[Specification] = []
+    spends: list[Specification] = []
     for name in names:
-        model = MODELS.get(name.lower())
-        if model is None:
-            raise DataError(f"--model: there is no model {name!r}. {suggest(name, MODELS)}")
-        if issubclass(model, PurchaseModel):
-            buys.append(model)
-        elif issubclass(model, SpendModel):
-            spends.append(model)
+        try:
+            model = Specification.of(name)
+        except DataError as error:
+            raise DataError(f"--model: {error}") from None
+        (buys if issubclass(model.model, PurchaseModel) else spends).append(model)
     if max(len(buys), len(spends)) > 1:
         raise DataError(f"--model names two models of one kind: {', '.join(names)}. Give one.")
-    return (buys or [BGNBD])[0], (spends or [GammaGamma])[0]
+    return (buys or [Specification(BGNBD)])[0], (spends or [Specification(GammaGamma)])[0]
+
+
+def named_classes(names: Sequence[str] = ()) -> ModelClasses:
+    """Classes of the models of these names, where they are fitted with nothing beside.
+
+    Raises
+    ------
+    DataError
+        As `named_models`, or if a name says more than a model.
+    """
+    buys, spends = named_models(names)
+    for model in (buys, spends):
+        if not model.is_plain:
+            raise DataError(
+                f"--model: this command fits models as they are, not {model.name}. Name the model "
+                "alone."
+            )
+    return buys.model, spends.model  # type: ignore[return-value] # named_models tells them apart
+
+
+def covariates_of(models: Fits | Specified) -> list[str]:
+    """The columns of the orders that models need as covariates."""
+    both = (
+        models
+        if isinstance(models, tuple)
+        else (models.purchases.specification, models.spend.specification)
+    )
+    return list(dict.fromkeys(name for model in both for name in model.variables))
 
 
 def fit_models(
-    rfm: pd.DataFrame | LazySummary, *, ridge: float | None, names: Sequence[str] = ()
+    rfm: pd.DataFrame | LazySummary,
+    *,
+    ridge: float | None,
+    orders: Transactions,
+    names: Sequence[str] = (),
 ) -> Fits:
-    """Fit a purchase model and a spend model to a summary."""
+    """Fit a purchase model and a spend model to a summary of these orders."""
     buys, spends = named_models(names)
     with console.progress("Fitting the purchase model"):
-        purchases = buys.fit(rfm, ridge=ridge or 0.0)
+        purchases = buys.fit(rfm, ridge=ridge or 0.0, orders=orders)
     with console.progress("Fitting the spend model"):
         spend = spends.fit(rfm, ridge=ridge or 0.0)
     return Fits(purchases, spend)

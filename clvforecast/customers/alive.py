@@ -106,8 +106,13 @@ def alive_history(
     first = min(days[0] for days in bought.values())
     calendar = np.arange(first, np.datetime64(end, "D") + 1)
     length = days_per(unit)
+    since_anchor = (calendar - np.datetime64(_anchor(purchases, end), "D")).astype(float) / length
+    of_days = model.later(since_anchor)
     table = pd.DataFrame(
-        {customer: _p_alive_on(calendar, days, model, length) for customer, days in bought.items()},
+        {
+            customer: _p_alive_on(calendar, days, of_days, length)
+            for customer, days in bought.items()
+        },
         index=pd.DatetimeIndex(calendar.astype("datetime64[us]"), name="date"),
     )
     table.columns.name = "customer_id"
@@ -132,8 +137,15 @@ def _p_alive_on(
     x = np.searchsorted(bought, calendar[known], side="right") - 1
     since_first = (calendar[known] - bought[0]).astype(float)
     last_bought = (bought - bought[0]).astype(float)[x]
-    p_alive[known] = model.p_alive(x, last_bought / length, since_first / length)
+    some = model.of_customers(np.flatnonzero(known), calendar.size)
+    p_alive[known] = some.p_alive(x, last_bought / length, since_first / length)
     return p_alive
+
+
+def _anchor(purchases: Fit | PurchaseModel, end: dt.date) -> dt.date:
+    """The day that a fitted calendar counts from."""
+    until = purchases.until if isinstance(purchases, Fit) else None
+    return end if until is None else as_day(until, "until")
 
 
 def _purchase_days(

@@ -141,8 +141,9 @@ def purchase_counts(
         raise DataError(f"last={last!r} must be 1 or more.")
     law = purchase_model(purchases, rfm)
     x, _, T = model_columns(type(law), rfm)
-    ages, customers = np.unique(T, return_counts=True)
-    below = law.purchase_pmf(np.arange(last), ages[:, None])
+    new, ages, codes = law.as_newcomers(T)
+    customers = np.bincount(codes)
+    below = new.beside_counts().purchase_pmf(np.arange(last), ages[:, None])
     expected = customers @ np.column_stack([below, 1.0 - below.sum(axis=1)])
     labels = [*map(str, range(last)), f"{last}+"]
     return pd.DataFrame(

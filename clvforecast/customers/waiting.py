@@ -10,7 +10,7 @@ import pandas as pd
 from clvforecast.errors import DataError
 from clvforecast.fitting import Fit, common_time_unit, model_columns, purchase_model
 from clvforecast.models import PurchaseModel
-from clvforecast.numerics.arrays import FloatArray, distinct_rows
+from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.transactions.table import as_day
 from clvforecast.units import days_per
 
@@ -174,12 +174,12 @@ def silence_limits(
     unit, until = common_time_unit(purchases, rfm, time_unit), rfm.attrs.get("until")
     model = purchase_model(purchases, rfm)
     x, t_x, T = model_columns(type(model), rfm)
-    (some_x, some_t_x), codes = distinct_rows(x, t_x)
+    some, histories, codes = _last_seen(model, x, t_x, T)
     table = pd.DataFrame(
         {
             "p_alive": model.p_alive(x, t_x, T),
             "silence": T - t_x,
-            "silence_limit": _silence_limit(model, some_x, some_t_x, threshold)[codes],
+            "silence_limit": _silence_limit(some, *histories, threshold)[codes],
         },
         index=rfm.index,
     )
@@ -190,13 +190,22 @@ def silence_limits(
     return table
 
 
+def _last_seen(
+    model: PurchaseModel, x: FloatArray, t_x: FloatArray, T: FloatArray
+) -> tuple[PurchaseModel, tuple[FloatArray, FloatArray], IntArray]:
+    """Distinct customers on the day of their last purchase, and the model of that day."""
+    then = model.later(t_x - T)
+    some, (x, t_x, _), codes = then.distinct_histories(x, t_x, t_x)
+    return some, (x, t_x), codes
+
+
 def _silence_limit(
     model: PurchaseModel, x: FloatArray, t_x: FloatArray, threshold: float
 ) -> FloatArray:
     """The silence after which P(alive) is down to the threshold, by bisection of its logarithm."""
 
     def alive_after(silence: FloatArray | float) -> FloatArray:
-        return model.p_alive(x, t_x, t_x + silence)
+        return model.later(silence).p_alive(x, t_x, t_x + silence)
 
     low, high = np.full(x.shape, -_LOG_LONGEST), np.full(x.shape, _LOG_LONGEST)
     for _ in range(_BISECTIONS):

@@ -16,12 +16,14 @@ from clvforecast.evaluation.diagnosing import diagnose
 from clvforecast.evaluation.diagnosis import Diagnosis
 from clvforecast.evaluation.results import Backtest
 from clvforecast.evaluation.selecting import Selection, select
+from clvforecast.evaluation.stacking import StackingWeights, stacking_weights
 
 __all__ = [
     "Backtest",
     "Diagnosis",
     "FitComparison",
     "Selection",
+    "StackingWeights",
     "backtest",
     "compare_fits",
     "conditional_expectation",
@@ -32,4 +34,5 @@ __all__ = [
     "pit_counts",
     "purchase_tracking",
     "select",
+    "stacking_weights",
 ]

@@ -22,6 +22,7 @@ from clvforecast.evaluation.plans import ModelChoice, Plan, chosen_cutoffs
 from clvforecast.evaluation.results import Backtest, spread
 from clvforecast.metrics.checks import checked_count
 from clvforecast.progress import tracked
+from clvforecast.transactions.timing import purchase_timing
 from clvforecast.units import Duration, check_time_unit
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ def backtest(
     orders : Transactions
         What `read_orders` returns.
     models : sequence or dict, optional
-        Classes of purchase models, each paired with Gamma-Gamma, or (purchase class, spend class)
-        pairs; or a dict of either by the name to give it. Default: BG/NBD with Gamma-Gamma.
+        Purchase models, each paired with Gamma-Gamma, or (purchase, spend) pairs; or a dict of
+        either by the name to give it. Models are classes, or say how they are fitted, as a
+        `Specification` or in text; covariates are segment columns. Default: BG/NBD with
+        Gamma-Gamma.
     cutoffs : sequence of str or datetime.date, optional
         The last days of calibration.
     n : int, optional
@@ -275,10 +278,15 @@ def _origins(
     everyone: pd.Index[Any] | None = None
     for day in days:
         calibration, holdout = orders.split(day, f"{plan.horizon_days}D", plan.time_unit)
+        if plan.variables:
+            attrs = calibration.attrs
+            calibration = calibration.join(orders.customer_segments(day)[list(plan.variables)])
+            calibration.attrs = attrs
+        timing = purchase_timing(orders, calibration) if plan.uses_timing else None
         baselines = baseline_forecasts(orders, calibration, plan.horizon_days)
         names = dict.fromkeys((SIMPLE_FORMULA, *plan.baselines))
         wanted = {name: baselines[name] for name in names}
-        found.append((day, calibration, holdout, wanted))
+        found.append((day, calibration, holdout, wanted, timing))
         index = calibration.index
         everyone = index if everyone is None else everyone.union(index)
     if everyone is None:
@@ -291,7 +299,8 @@ def _origins(
             wanted,
             np.asarray(everyone.get_indexer(calibration.index), dtype=np.int64),
             len(everyone),
+            timing,
         )
-        for day, calibration, holdout, wanted in found
+        for day, calibration, holdout, wanted, timing in found
     ]
     return origins, everyone

@@ -168,10 +168,10 @@ def compare_fits(
         error, p_value = (math.nan, math.nan) if first else _difference(best, fit)
         rows.append(
             {
-                "model": fit.model.name,
+                "model": fit.name,
                 "ridge": fit.ridge,
                 "customers": fit.customers,
-                "parameters": len(fit.parameters),
+                "parameters": fit.parameter_count,
                 "log_likelihood": fit.log_likelihood,
                 "aic": fit.aic,
                 "bic": fit.bic,
@@ -205,7 +205,7 @@ def _labelled(fits: Sequence[Fit] | Mapping[str, Fit]) -> dict[str, Fit]:
         raise DataError(f"compare_fits needs two fits or more, not {len(pairs)}.")
     labelled: dict[str, Fit] = {}
     for label, fit in pairs:
-        own = label or fit.model.name + (f", ridge {fit.ridge:g}" if fit.ridge else "")
+        own = label or fit.name + (f", ridge {fit.ridge:g}" if fit.ridge else "")
         name, number = own, 1
         while name in labelled:
             number += 1
@@ -234,7 +234,9 @@ def _check_comparable(labelled: Mapping[str, Fit]) -> None:
                     f"{there}), so their likelihoods cannot be compared. Fit both to one summary."
                 )
         mine, its = one.cells, other.cells
-        if mine and its and mine.model is its.model and not _same_cells(mine, its):
+        alone = one.effects is None and other.effects is None
+        same = mine and its and mine.model is its.model
+        if alone and mine and its and same and not _same_cells(mine, its):
             raise DataError(
                 f"{first!r} and {label!r} are fitted to as many customers, but not to the same. "
                 "Fit both to one summary."
@@ -252,18 +254,30 @@ def _same_cells(one: Cells, other: Cells) -> bool:
 
 def _difference(best: Fit, other: Fit) -> tuple[float, float]:
     """Standard error of a difference of log-likelihoods, and the p-value that there is none."""
+    if best.effects is not None or other.effects is not None:
+        return math.nan, _nested_p_value(best, other)
     if best.cells is None or other.cells is None or not _same_cells(best.cells, other.cells):
         return math.nan, math.nan
     cells = best.cells
     differences = _rows(other, cells) - _rows(best, cells)
     error = _standard_error(differences, cells.weights)
     gain = best.log_likelihood - other.log_likelihood
-    if type(best.model) is type(other.model):
+    if type(best.model) is type(other.model) and best.model.settings == other.model.settings:
         return error, float(chdtrc(len(best.parameters), 2 * max(gain, 0.0)))
-    gain -= len(best.parameters) - len(other.parameters)
+    gain -= best.parameter_count - other.parameter_count
     if error < _SAME * cells.customers:
         return error, 1.0
     return error, float(2 * ndtr(-abs(gain) / error))
+
+
+def _nested_p_value(one: Fit, other: Fit) -> float:
+    """Of the likelihood-ratio test, where one fit has what the other has and more; else NaN."""
+    less, more = sorted((one, other), key=lambda fit: len(fit.parameters))
+    nested = type(less.model) is type(more.model) and set(less.parameters) < set(more.parameters)
+    if not nested or less.model.settings != more.model.settings or max(one.ridge, other.ridge) > 0:
+        return math.nan
+    gain = max(more.log_likelihood - less.log_likelihood, 0.0)
+    return float(chdtrc(len(more.parameters) - len(less.parameters), 2 * gain))
 
 
 def _rows(fit: Fit, cells: Cells) -> FloatArray:
@@ -315,8 +329,8 @@ def _names_there(labelled: Mapping[str, Fit], there: list[str]) -> dict[str, str
     names = {label: label for label in labelled if label in there}
     others = [label for label in labelled if label not in names]
     for label in others:
-        name = labelled[label].model.name
-        alone = sum(labelled[other].model.name == name for other in others) == 1
+        name = labelled[label].name
+        alone = sum(labelled[other].name == name for other in others) == 1
         if alone and name in there and name not in names:
             names[label] = name
     return names

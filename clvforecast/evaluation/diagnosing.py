@@ -29,6 +29,7 @@ from clvforecast.evaluation.diagnosis import Diagnosis
 from clvforecast.fitting import (
     Fit,
     common_time_unit,
+    covariate_columns,
     model_columns,
     purchase_model,
     spend_model,
@@ -95,7 +96,7 @@ def diagnose(
     >>> found.table.loc["number of repeat purchases", ["statistic", "verdict"]].tolist()
     ['chi-squared on 8', 'as assumed']
     """
-    rfm = _summary(data, purchases, until, time_unit)
+    rfm = _summary(data, purchases, spend, until, time_unit)
     unit = rfm.attrs.get("time_unit") if time_unit is None else time_unit
     if purchases is not None:
         purchase_model(purchases, rfm)
@@ -122,13 +123,15 @@ def diagnose(
 def _summary(
     data: Transactions | pd.DataFrame,
     purchases: Fit | PurchaseModel | None,
+    spend: Fit | SpendModel | None,
     until: str | dt.date | None,
     time_unit: str | None,
 ) -> pd.DataFrame:
     fit = purchases if isinstance(purchases, Fit) else None
     if isinstance(data, Transactions):
         unit = time_unit or (fit.time_unit if fit else None) or "W"
-        return data.summarize(unit, until or (fit.until if fit else None))
+        columns = covariate_columns(purchases, spend)
+        return data.summarize(unit, until or (fit.until if fit else None), segments=columns)
     if not isinstance(data, pd.DataFrame):
         raise DataError(
             "diagnose takes orders from clv.read_orders, or their summary as a DataFrame, not "

@@ -17,9 +17,10 @@ from clvforecast.evaluation.plans import Plan
 from clvforecast.evaluation.scoring import TARGETS, Scores, scored, scored_point
 from clvforecast.fitting import Fit
 from clvforecast.numerics.arrays import FloatArray, IntArray
+from clvforecast.transactions.timing import Timing
 from clvforecast.units import days_per
 
-__all__ = ["FittedPair", "Origin", "OriginResult", "evaluate"]
+__all__ = ["FittedPair", "Origin", "OriginResult", "evaluate", "resampled"]
 
 
 _LOSSES: Final = frozenset({"mae", "rmse", "crps", "decile_error"})
@@ -48,6 +49,8 @@ class Origin:
         Position of each customer among those of all origins.
     everyone : int
         How many these are.
+    timing : Timing or None
+        When the customers came back, where a model asks for it.
     """
 
     cutoff: dt.date
@@ -56,6 +59,7 @@ class Origin:
     baselines: dict[str, pd.DataFrame]
     position: IntArray
     everyone: int
+    timing: Timing | None = None
 
 
 class OriginResult(NamedTuple):
@@ -87,7 +91,9 @@ def evaluate(origin: Origin, plan: Plan) -> OriginResult:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", FitWarning)
-                buys = models.purchases.fit(origin.calibration, ridge=plan.ridge)
+                buys = models.purchases.fit(
+                    origin.calibration, ridge=plan.ridge, orders=origin.timing
+                )
                 spend = models.spend.fit(origin.calibration, ridge=plan.ridge)
             customers[name] = scored(
                 buys, spend, *sides, horizon=horizon, level=plan.level, seed=plan.seed
@@ -140,16 +146,23 @@ def _values(
 
 
 def _resampled(origin: Origin, plan: Plan) -> Iterator[FloatArray]:
-    """How often each customer is drawn, in each replicate.
+    drawn = resampled(origin.position, origin.everyone, plan.replicates, plan.seed)
+    for weights in drawn:
+        yield weights if weights.any() else np.ones(weights.size)
+
+
+def resampled(
+    position: IntArray, everyone: int, replicates: int, seed: int
+) -> Iterator[FloatArray]:
+    """How often each customer is drawn, in each replicate: of those at these positions.
 
     Drawn among the customers of all origins, so that one who is in several counts as often in each:
     what he does at one cutoff says something of what he does at the next.
     """
-    rng = np.random.default_rng(plan.seed)
-    for _ in range(plan.replicates):
-        drawn = rng.integers(origin.everyone, size=origin.everyone)
-        weights = np.bincount(drawn, minlength=origin.everyone)[origin.position].astype(float)
-        yield weights if weights.any() else np.ones(weights.size)
+    rng = np.random.default_rng(seed)
+    for _ in range(replicates):
+        drawn = rng.integers(everyone, size=everyone)
+        yield np.bincount(drawn, minlength=everyone)[position].astype(float)
 
 
 def _skill(value: float, simple: float | None, metric: str) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from clvforecast.errors import DataError, suggest
 from clvforecast.evaluation.baselines import BASELINES
 from clvforecast.evaluation.scoring import METRICS
+from clvforecast.fitting.specification import ModelLike, Specification
 from clvforecast.metrics.checks import checked_count, checked_level
 from clvforecast.models import BGNBD, GammaGamma, PurchaseModel, SpendModel
 from clvforecast.transactions.table import as_day
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelChoice", "ModelPair", "Plan", "chosen_cutoffs"]
 
-ModelChoice: TypeAlias = "type[PurchaseModel] | tuple[type[PurchaseModel], type[SpendModel]]"
+ModelChoice: TypeAlias = "str | ModelLike | tuple[str | ModelLike, str | ModelLike]"
 
 _ORIGINS: Final = 3
 _ROUNDING: Final = 1e-6
@@ -29,10 +30,15 @@ _ROUNDING: Final = 1e-6
 
 
 class ModelPair(NamedTuple):
-    """Classes of the two models that make a forecast."""
+    """The two models that make a forecast, and how they are fitted."""
 
-    purchases: type[PurchaseModel]
-    spend: type[SpendModel]
+    purchases: Specification
+    spend: Specification
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The columns of the summary that are covariates of either."""
+        return tuple(dict.fromkeys((*self.purchases.variables, *self.spend.variables)))
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,17 @@ class Plan:
             seed=checked_count(seed, "seed", 0),
         )
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The segment columns that are covariates of any model."""
+        every = (name for pair in self.models.values() for name in pair.variables)
+        return tuple(dict.fromkeys(every))
+
+    @property
+    def uses_timing(self) -> bool:
+        """Whether the days of all purchases say more to any model than a summary does."""
+        return any(pair.purchases.uses_timing for pair in self.models.values())
+
 
 def chosen_cutoffs(
     orders: Transactions,
@@ -124,12 +141,12 @@ def _model_pairs(
     if isinstance(models, Mapping):
         pairs = {str(name): _model_pair(choice) for name, choice in models.items()}
     else:
-        one = isinstance(models, type)
+        one = isinstance(models, str | type | Specification)
         pairs = {}
         for choice in [models] if one else list(models):
             pair = _model_pair(choice)
             name = pair.purchases.name
-            if pair.spend is not GammaGamma:
+            if pair.spend != Specification(GammaGamma):
                 name += f" + {pair.spend.name}"
             if name in pairs:
                 raise DataError(f"{name} is there twice. Name them: models={{'name': ...}}.")
@@ -146,15 +163,16 @@ def _model_pair(choice: object) -> ModelPair:
     pair = choice if isinstance(choice, tuple | list) else (choice, GammaGamma)
     kinds = (PurchaseModel, SpendModel)
     if len(pair) != len(kinds) or not all(
-        isinstance(model, type) and issubclass(model, kind)
+        isinstance(model, str | type | Specification)
+        and issubclass(Specification.of(model).model, kind)
         for model, kind in zip(pair, kinds, strict=True)
     ):
         raise DataError(
             f"models: {choice!r} is neither a class of a purchase model such as BGNBD nor a pair "
             "of one and of a spend model, (BGNBD, GammaGamma). A backtest fits them itself, at "
-            "every cutoff."
+            "every cutoff; a Specification says how."
         )
-    return ModelPair(*pair)
+    return ModelPair(*map(Specification.of, pair))
 
 
 def _chosen(given: Sequence[str], known: tuple[str, ...], argument: str) -> tuple[str, ...]:

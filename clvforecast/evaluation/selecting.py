@@ -13,9 +13,12 @@ from clvforecast.documents import records
 from clvforecast.errors import DataError, FitError, suggest
 from clvforecast.evaluation.backtesting import backtest
 from clvforecast.evaluation.choice import FitComparison, compare_fits
-from clvforecast.fitting import Fit
+from clvforecast.evaluation.stacking import StackingWeights, stacking_weights
+from clvforecast.fitting import Fit, Stack
+from clvforecast.fitting.specification import ModelLike, Specification
 from clvforecast.models import MODELS, PurchaseModel
 from clvforecast.progress import tracked
+from clvforecast.transactions.timing import Timing, purchase_timing
 from clvforecast.units import Duration
 from clvforecast.wording import format_number, wrapped
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "Selection", "select"]
 
-Candidate: TypeAlias = "str | type[PurchaseModel]"
+Candidate: TypeAlias = "str | ModelLike"
 
 _CRITERIA: Final = ("bic", "aic", "backtest")
 _TARGET: Final = "purchases"
@@ -43,7 +46,8 @@ class Selection:
     table : pandas.DataFrame
         A row per `model`, the best first: `parameters`, `log_likelihood`, `aic`, `bic`; with a
         backtest `score` (mean over the cutoffs of the metric asked for); `difference` to the best
-        by the criterion, with a backtest its `standard_error`, and `within_noise`.
+        by the criterion, with a backtest its `standard_error`, and `within_noise`; stacked, the
+        `weight`.
     fits : dict of str to Fit
         To all orders, by model, in the same order.
     by : str
@@ -56,6 +60,8 @@ class Selection:
         With `by` "backtest".
     notes : tuple of str
         What could not be fitted, and what fits warn of.
+    stacking : StackingWeights or None
+        The weights of a mixture of all, and what they are worth; with `stack` True.
     """
 
     table: pd.DataFrame
@@ -65,6 +71,12 @@ class Selection:
     comparison: FitComparison | None
     backtest: Backtest | None
     notes: tuple[str, ...]
+    stacking: StackingWeights | None = None
+
+    @property
+    def stack(self) -> Stack | None:
+        """All fits with their weights, which goes to `forecast` where a fit goes; if asked for."""
+        return None if self.stacking is None else self.stacking.stack_of(self.fits)
 
     @property
     def best(self) -> Fit:
@@ -79,12 +91,13 @@ class Selection:
     def to_dict(self) -> dict[str, Any]:
         """Everything but the fits' data, of JSON's types."""
         return {
-            "best": self.best.model.name,
+            "best": str(self.table.index[0]),
             "by": self.by,
             "metric": self.metric if self.backtest is not None else None,
             "models": records(self.table),
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "backtest": None if self.backtest is None else self.backtest.to_dict(),
+            "stacking": None if self.stacking is None else self.stacking.to_dict(),
             "notes": list(self.notes),
         }
 
@@ -98,11 +111,11 @@ class Selection:
     def _repr_html_(self) -> str:
         """Show the same in a notebook."""
         table = self.table.to_html(float_format=format_number, na_rep="")
-        said = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        said = "".join(f"<p>{html.escape(note)}</p>" for note in self._remarks())
         return f"<p>{html.escape(self._verdict())}</p>\n{table}\n{said}"
 
     def _verdict(self) -> str:
-        name = self.best.model.name
+        name = self.table.index[0]
         how = {
             "bic": "the lowest BIC",
             "aic": "the lowest AIC",
@@ -116,7 +129,13 @@ class Selection:
         return f"Use {name}: it has {how}, but these data cannot tell it from {others}."
 
     def _closing(self) -> list[str]:
-        return ["", *wrapped(self.notes)] if self.notes else []
+        remarks = self._remarks()
+        return ["", *wrapped(remarks)] if remarks else []
+
+    def _remarks(self) -> tuple[str, ...]:
+        if self.stacking is None:
+            return self.notes
+        return (*self.stacking.notes, *self.notes)
 
 
 def select(
@@ -131,6 +150,7 @@ def select(
     ridge: float = 0.0,
     replicates: int = 200,
     seed: int = 0,
+    stack: bool = False,
     progress: bool = False,
 ) -> Selection:
     """Fit models of purchases, hold them beside each other, and say which to use.
@@ -139,8 +159,9 @@ def select(
     ----------
     orders : Transactions or DataFrame
         What `read_orders` returns; or an RFM summary, of which there is no backtest.
-    candidates : sequence of str or type of PurchaseModel, optional
-        Models, or their names in `MODELS`. Default: all models of purchases.
+    candidates : sequence of str, type of PurchaseModel or Specification, optional
+        Models, how they are fitted, or either as text, such as "mbgnbd" and "mbgnbd; calendar:
+        month" (see `Specification.of`). Default: all models of purchases.
     by : {"bic", "aic", "backtest"}
         The lowest Bayesian or Akaike information criterion in sample; or the best score held out.
     metric : str
@@ -149,6 +170,9 @@ def select(
         As of `summarize` and `backtest`; with a summary only `ridge` counts.
     ridge : float
         As in the models' ``fit``.
+    stack : bool
+        Weight all models so that mixed they foretold best (`stacking_weights`), by the backtest:
+        `Selection.stack` goes to `forecast`.
     progress : bool
         Show a progress bar.
 
@@ -159,7 +183,8 @@ def select(
     Raises
     ------
     DataError
-        If a candidate is unknown or given twice, the criterion is, or there is nothing to backtest.
+        If a candidate is unknown or given twice, the criterion is, or there is nothing to backtest,
+        or to stack by.
     FitError
         If no candidate can be fitted.
 
@@ -189,12 +214,22 @@ def select(
     """
     if by not in _CRITERIA:
         raise DataError(f"by={by!r} is no criterion. {suggest(str(by), _CRITERIA)}")
+    if stack and by != "backtest":
+        raise DataError(
+            f"Models are stacked by what they foretold, not by {by!r}. Give by='backtest', too."
+        )
     models = _checked_candidates(candidates)
     is_summary = isinstance(orders, pd.DataFrame)
     if is_summary and by == "backtest":
         raise DataError("A summary cannot be backtested. Give the orders, or by='bic'.")
-    rfm = orders if isinstance(orders, pd.DataFrame) else orders.summarize(time_unit)
-    fits, notes = _fits(models, rfm, ridge=ridge, progress=progress)
+    if isinstance(orders, pd.DataFrame):
+        rfm, timing = orders, None
+    else:
+        variables = dict.fromkeys(name for model in models for name in model.variables)
+        rfm = orders.summarize(time_unit, segments=list(variables))
+        asked = any(model.uses_timing for model in models)
+        timing = purchase_timing(orders, rfm) if asked else None
+    fits, notes = _fits(models, rfm, timing, ridge=ridge, progress=progress)
     past = None
     if by == "backtest" and not isinstance(orders, pd.DataFrame):
         past = backtest(
@@ -211,6 +246,10 @@ def select(
             progress=progress,
         )
     table = _table(fits, by, metric, past)
+    stacking = None
+    if stack and past is not None:
+        stacking = stacking_weights(past, replicates=replicates, seed=seed)
+        table = table.join(stacking.table["weight"])
     ordered = {str(name): fits[str(name)] for name in table.index}
     return Selection(
         table=table,
@@ -220,21 +259,23 @@ def select(
         comparison=compare_fits(ordered) if len(ordered) > 1 else None,
         backtest=past,
         notes=notes,
+        stacking=stacking,
     )
 
 
-def _checked_candidates(given: Sequence[Candidate] | None) -> list[type[PurchaseModel]]:
+def _checked_candidates(given: Sequence[Candidate] | None) -> list[Specification]:
     known = {name: model for name, model in MODELS.items() if issubclass(model, PurchaseModel)}
     if given is None:
-        return list(known.values())
-    chosen: list[type[PurchaseModel]] = []
-    for candidate in [given] if isinstance(given, str | type) else given:
-        model = known.get(candidate.lower()) if isinstance(candidate, str) else candidate
-        if not (isinstance(model, type) and issubclass(model, PurchaseModel)):
-            raise DataError(
-                f"{candidate!r} is no model of purchases. {suggest(str(candidate), known)}"
-            )
-        if model in chosen:
+        return [Specification.of(model) for model in known.values()]
+    chosen: list[Specification] = []
+    for candidate in [given] if isinstance(given, str | type | Specification) else given:
+        named = str(candidate).partition(";")[0].strip().lower()
+        if isinstance(candidate, str) and named not in known:
+            raise DataError(f"{named!r} is no model of purchases. {suggest(named, known)}")
+        model = Specification.of(candidate)
+        if not issubclass(model.model, PurchaseModel):
+            raise DataError(f"{candidate!r} is no model of purchases. {suggest('', known)}")
+        if model.name in [other.name for other in chosen]:
             raise DataError(f"candidates has {model.name} twice. Leave one out.")
         chosen.append(model)
     if not chosen:
@@ -243,18 +284,28 @@ def _checked_candidates(given: Sequence[Candidate] | None) -> list[type[Purchase
 
 
 def _fits(
-    models: Sequence[type[PurchaseModel]], rfm: pd.DataFrame, *, ridge: float, progress: bool
+    models: Sequence[Specification],
+    rfm: pd.DataFrame,
+    timing: Timing | None,
+    *,
+    ridge: float,
+    progress: bool,
 ) -> tuple[dict[str, Fit], tuple[str, ...]]:
     """Fit what can be fitted; the reasons why others cannot, and what the fits remark."""
     fits: dict[str, Fit] = {}
     notes = []
     for model in tracked(models, len(models), "Fitting the models", shown=progress):
         try:
-            fits[model.name] = model.fit(rfm, ridge=ridge)
+            fits[model.name] = model.fit(rfm, ridge=ridge, orders=timing)
         except FitError as error:
             notes.append(f"{model.name} cannot be fitted: {error}")
     if not fits:
         raise FitError(" ".join(notes))
+    notes += [
+        f"{name}: k = 1 fits best, where purchases are no more regular than at random."
+        for name, fit in fits.items()
+        if fit.model.settings.get("k") == 1
+    ]
     notes += [f"{name}: {remark}" for name, fit in fits.items() for remark in fit.remarks]
     return fits, tuple(notes)
 
@@ -263,7 +314,7 @@ def _table(fits: dict[str, Fit], by: str, metric: str, past: Backtest | None) ->
     names = pd.Index(fits, name="model")
     table = pd.DataFrame(
         {
-            "parameters": [len(fit.parameters) for fit in fits.values()],
+            "parameters": [fit.parameter_count for fit in fits.values()],
             "log_likelihood": [fit.log_likelihood for fit in fits.values()],
             "aic": [fit.aic for fit in fits.values()],
             "bic": [fit.bic for fit in fits.values()],

@@ -147,6 +147,18 @@ class Cells:
         """Names of what is estimated, in order."""
         return self.model.parameter_names()
 
+    @property
+    def axes(self) -> tuple[Self, FloatArray]:
+        """Cells whose parameters in the search are the user's, one for one, but for factors.
+
+        Returns
+        -------
+        cells : Cells
+        factors : ndarray, shape (k,)
+            What a step of each logarithm in the search is in the user's.
+        """
+        return self, np.ones(len(self.parameter_names))
+
     def in_own_units(self, parameters: FloatArray) -> Estimate:
         """The model of scaled parameters, shape (k,) or (k, draws), in the data's units."""
         values = list(map(float, parameters)) if parameters.ndim == 1 else list(parameters)

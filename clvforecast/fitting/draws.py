@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from clvforecast.errors import DataError
 from clvforecast.fitting.effects import Effects, Estimate
 from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray
+
+if TYPE_CHECKING:
+    from clvforecast.transactions.lazy import LazySummary
 
 __all__ = ["ParameterDraws"]
 
@@ -112,6 +116,12 @@ class ParameterDraws:
             effects=effects,
             effective_draws=min(self.effective_draws, float(draws)),
         )
+
+    def of_customers(self, rfm: pd.DataFrame | LazySummary) -> ParameterDraws:
+        """The same draws, ready to make models of these customers."""
+        if self.effects is None:
+            return self
+        return replace(self, effects=self.effects.of_customers(rfm))
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Mean, standard deviation, median and equal-tailed interval of every parameter.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from clvforecast.errors import DataError
 from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray
 
@@ -27,14 +26,28 @@ class Effects(Protocol):
     def with_ratios(self, *ratios: FloatArray | float) -> Self:
         """The same effects, of other sizes."""
 
-    def applied(self, model: Model, rfm: pd.DataFrame | LazySummary) -> Model:
-        """The model of the customers of a summary.
+    def applied(self, model: Model, rfm: pd.DataFrame | LazySummary | None) -> Model:
+        """The model of the customers of a summary; or of any, if it does not depend on them.
 
         Raises
         ------
         DataError
             If the summary lacks a covariate, or does not say its last day.
         """
+
+    def unidentified(self, flat: frozenset[str]) -> tuple[str, ...]:
+        """What a reader must know where the data do not tell some of the ratios, in sentences."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of them must know, in sentences."""
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """What `clvforecast.fitting.fit` was told to make them of."""
+
+    def of_customers(self, rfm: pd.DataFrame | LazySummary) -> Self:
+        """The same effects, ready to be applied to these customers many times."""
 
     def to_dict(self) -> dict[str, Any]:
         """All of it but the sizes, of JSON's types."""
@@ -70,10 +83,4 @@ class Estimate:
         """
         if self.effects is None:
             return self.model
-        if rfm is None:
-            raise DataError(
-                f"This {self.model.name} fit depends on {', '.join(self.effects.ratios)}, which "
-                "this function is not given. Pass the model of chosen customers, "
-                "fit.model_of(rfm)."
-            )
         return self.effects.applied(self.model, rfm)

@@ -29,6 +29,7 @@ def profile_intervals(cells: Cells, fitted: Estimate, level: float) -> pd.DataFr
     """Bound every parameter by its profile likelihood; see `Fit.profile_intervals`."""
     if not 0 < level < 1:
         raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.95.")
+    cells, per = cells.axes
     estimates = cells.scaled(fitted)
     best = -cells.log_likelihood.value(estimates) / cells.customers
     allowed = best + float(chdtri(1, 1 - level)) / 2 / cells.customers
@@ -40,7 +41,7 @@ def profile_intervals(cells: Cells, fitted: Estimate, level: float) -> pd.DataFr
     )
     values = np.array(list(fitted.parameters.values()))
     return pd.DataFrame(
-        values[:, None] * np.exp(offsets),
+        values[:, None] * np.exp(offsets * per[:, None]),
         index=pd.Index(fitted.parameters, name="parameter"),
         columns=["lower", "upper"],
     )

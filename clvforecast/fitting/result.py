@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +11,22 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from clvforecast.errors import DataError, FitError, suggest
+from clvforecast.errors import DataError, FitError
 from clvforecast.files import replacing
-from clvforecast.fitting.bootstrap import refit_replicates
 from clvforecast.fitting.cells import Cells
+from clvforecast.fitting.documents import fields_from_json, fit_as_json
 from clvforecast.fitting.draws import ParameterDraws
 from clvforecast.fitting.effects import Effects, Estimate
-from clvforecast.fitting.posterior import draw_posterior
-from clvforecast.fitting.priors import LogNormalPrior, Prior
+from clvforecast.fitting.printing import fit_as_text
 from clvforecast.fitting.profiles import profile_intervals
-from clvforecast.models import MODELS, Model
+from clvforecast.fitting.regression.covariates import Reference
+from clvforecast.fitting.regression.estimates import calendar_estimates, covariate_estimates
+from clvforecast.fitting.regression.inference import coefficient_table, wald_tests
+from clvforecast.fitting.sampling.bootstrap import refit_replicates
+from clvforecast.fitting.sampling.posterior import draw_posterior
+from clvforecast.fitting.sampling.priors import LogNormalPrior, Prior
+from clvforecast.fitting.specification import Specification
+from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit"]
 
-_FORMAT: Final = 1
 _FLAT_DEVIATION: Final = 3.0
 """A standard deviation of a log-parameter above this spans a factor of 100,000 at 95%."""
 _FLAT_LOADING: Final = 0.3
@@ -51,7 +55,8 @@ class Fit:
         The model at its maximum-likelihood (or ridge) estimates; with covariates, that of a
         customer in whom they are zero, or at their reference level.
     information : ndarray, shape (k, k)
-        Observed information: minus the Hessian of the log-likelihood in the log-parameters.
+        Observed information: minus the Hessian of the log-likelihood in the log-parameters, of
+        covariates and calendars standardised.
     log_likelihood : float
         The unpenalised log-likelihood at the estimates.
     customers : int
@@ -66,6 +71,8 @@ class Fit:
         End of observation, ISO, where the summary knew it.
     effects : Effects or None
         What covariates and a calendar change; None where there are none.
+    reference : Reference or None
+        From the logarithms that `information` is in to those of `parameters`; None if the same.
     cells : Cells or None
         What it was fitted to; None once loaded.
     """
@@ -79,6 +86,7 @@ class Fit:
     ridge: float = 0.0
     until: str | None = None
     effects: Effects | None = None
+    reference: Reference | None = field(default=None, repr=False)
     cells: Cells | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -100,14 +108,15 @@ class Fit:
         Parameters
         ----------
         rfm : DataFrame or LazySummary
-            With the covariates as columns, and with a calendar the last day of observation in
-            ``rfm.attrs["until"]``.
+            With the covariates as columns (a lazy one: as segments), and with a calendar the last
+            day of observation in ``rfm.attrs["until"]``.
 
         Returns
         -------
         Model
             `model` itself where there are neither covariates nor a calendar. Else with an array
-            for every parameter that covariates change, and in the time of the calendar.
+            for every parameter that covariates change, and in the time of the calendar. Of a lazy
+            summary arrays are of its distinct histories.
 
         Raises
         ------
@@ -115,6 +124,17 @@ class Fit:
             If a covariate or the day is missing, or a category was never seen.
         """
         return self.estimate.model_of(rfm)
+
+    @property
+    def specification(self) -> Specification:
+        """The same model, to be fitted in the same way to other customers."""
+        told = {} if self.effects is None else self.effects.specification
+        return Specification(type(self.model), **told, **self.model.settings)
+
+    @property
+    def name(self) -> str:
+        """What it is called beside other fits."""
+        return self.specification.name
 
     @property
     def covariance(self) -> FloatArray:
@@ -130,7 +150,8 @@ class Fit:
         for i, name in enumerate(self.parameters):
             if name in self.flat:
                 covariance[i, i] = np.inf
-        return np.asarray(covariance)
+        covariance = np.asarray(covariance)
+        return covariance if self.reference is None else self.reference.covariance(covariance)
 
     @property
     def flat(self) -> frozenset[str]:
@@ -151,7 +172,9 @@ class Fit:
             f"Only {self.repeat_customers:,} of {self.customers:,} customers have a repeat "
             "purchase: too few to trust the estimates."
         )
-        return (*((few,) if self.repeat_customers < enough else ()), *self.model.remarks(self.flat))
+        own = () if self.effects is None else self.effects.unidentified(self.flat)
+        of_model = self.model.remarks(self.flat & set(self.model.parameters))
+        return (*((few,) if self.repeat_customers < enough else ()), *of_model, *own)
 
     @property
     def standard_errors(self) -> dict[str, float]:
@@ -337,54 +360,92 @@ class Fit:
     @property
     def aic(self) -> float:
         """Akaike's information criterion, smaller is better."""
-        return 2 * len(self.parameters) - 2 * self.log_likelihood
+        return 2 * self.parameter_count - 2 * self.log_likelihood
 
     @property
     def bic(self) -> float:
         """Bayesian information criterion (a sample is a customer), smaller is better."""
-        return len(self.parameters) * math.log(self.customers) - 2 * self.log_likelihood
+        return self.parameter_count * math.log(self.customers) - 2 * self.log_likelihood
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers were chosen, a setting such as k among them."""
+        return len(self.parameters) + len(self.model.settings)
+
+    def coefficients(self, level: float = 0.95) -> pd.DataFrame:
+        """Coefficients of the covariates, with Wald's tests and intervals.
+
+        Parameters
+        ----------
+        level : float
+            Confidence of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `coefficient`, such as "purchase: channel[T.web]": `coefficient` (per unit of
+            the covariate), `std_error`, `z`, `p_value`, `lower`, `upper`, and `ratio`, the
+            exponential of the coefficient: what one unit more multiplies by the rate of purchases,
+            the odds or the rate of leaving, or the mean spend.
+
+        Raises
+        ------
+        DataError
+            If the fit has no covariates, or `level` is out of range.
+        """
+        names, estimates, covariance, _ = covariate_estimates(self)
+        return coefficient_table(names, estimates, covariance, level)
+
+    def term_tests(self) -> pd.DataFrame:
+        """Wald's test of each term of the covariates' formulas, all levels of a factor together.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `term`: `statistic`, `degrees_of_freedom`, `p_value`.
+
+        Raises
+        ------
+        DataError
+            If the fit has no covariates.
+        """
+        _, estimates, covariance, terms = covariate_estimates(self)
+        return wald_tests(terms, estimates, covariance)
+
+    def multipliers(self, level: float = 0.95) -> pd.DataFrame:
+        """What the calendar multiplies the rate of purchases by, with confidence limits.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by `term` and `level`, such as "month" and "December": `multiplier`, `lower`
+            and `upper`. Of harmonics, the geometric mean of each month.
+
+        Raises
+        ------
+        DataError
+            If the fit has no calendar, or `level` is out of range.
+        """
+        basis, logs, covariance = calendar_estimates(self)
+        return basis.multipliers(logs, covariance, level=level)
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Estimates with standard errors and confidence limits, one row per parameter."""
+        """Estimates with standard errors and confidence limits, one row per parameter.
+
+        What belongs to covariates and a calendar is what they multiply by; `coefficients` and
+        `multipliers` say more of it.
+        """
         table = pd.DataFrame(
             {"estimate": self.parameters, "std_error": self.standard_errors}
         ).rename_axis("parameter")
         return table.join(self.confidence_intervals(level))
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.model.name} fitted to {self.customers:,} customers"
-            + (f" to {self.until}" if self.until else "")
-            + (f", time unit {self.time_unit}" if self.time_unit else "")
-            + (f", ridge {self.ridge:g}" if self.ridge else ""),
-            "",
-            self.summary().to_string(float_format=lambda v: f"{v:.4g}", index_names=False),
-            "",
-            f"log-likelihood {self.log_likelihood:,.2f}   "
-            f"AIC {self.aic:,.2f}   BIC {self.bic:,.2f}",
-        ]
-        lines += [f"Note: {remark}" for remark in self.remarks]
-        return "\n".join(lines)
+        return fit_as_text(self)
 
     def to_json(self) -> str:
         """Everything there is to know of the fit, as JSON text."""
-        return json.dumps(
-            {
-                "format": _FORMAT,
-                "model": next(key for key, cls in MODELS.items() if cls is type(self.model)),
-                "settings": self.model.settings,
-                "parameters": self.model.parameters,
-                "information": self.information.tolist(),
-                "log_likelihood": self.log_likelihood,
-                "customers": self.customers,
-                "repeat_customers": self.repeat_customers,
-                "time_unit": self.time_unit,
-                "ridge": self.ridge,
-                "until": self.until,
-            },
-            indent=2,
-            allow_nan=False,
-        )
+        return fit_as_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -395,31 +456,7 @@ class Fit:
         DataError
             If the text is not a saved fit, or one of a newer format.
         """
-        try:
-            saved = json.loads(text)
-            if saved["format"] > _FORMAT:
-                raise DataError(
-                    f"This fit was saved in format {saved['format']}, and this version reads up "
-                    f"to {_FORMAT}. Upgrade clvforecast."
-                )
-            if saved["model"] not in MODELS:
-                raise DataError(f"No model {saved['model']!r}. {suggest(saved['model'], MODELS)}")
-            return cls(
-                model=MODELS[saved["model"]](**saved["parameters"], **saved.get("settings", {})),
-                information=np.array(saved["information"], dtype=float),
-                log_likelihood=float(saved["log_likelihood"]),
-                customers=int(saved["customers"]),
-                repeat_customers=int(saved["repeat_customers"]),
-                time_unit=saved["time_unit"],
-                ridge=float(saved["ridge"]),
-                until=saved["until"],
-            )
-        except DataError:
-            raise
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"This is not a fit saved by clvforecast ({_missing(error)}). Fit again and save."
-            ) from error
+        return cls(**fields_from_json(text))
 
     def save(self, path: str | Path) -> None:
         """Write `to_json` to a file, whole or not at all."""
@@ -438,7 +475,3 @@ class Fit:
     def _penalised_information(self) -> FloatArray:
         penalty = 2 * self.ridge * self.customers * np.eye(len(self.information))
         return np.asarray(self.information + penalty)
-
-
-def _missing(error: Exception) -> str:
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)

@@ -10,9 +10,8 @@ import numpy as np
 from clvforecast.fitting import check_lazily, model_columns
 from clvforecast.forecasting.terms import Terms, require_finite_mean
 from clvforecast.numerics.arrays import FloatArray, IntArray
-from clvforecast.predictive import predictive_quantiles
 from clvforecast.transactions.engine import calling_engine
-from clvforecast.transactions.lazy import HISTORY, Histories, LazySummary, LazyTable
+from clvforecast.transactions.lazy import Histories, LazySummary, LazyTable
 from clvforecast.transfers import upload
 
 if TYPE_CHECKING:
@@ -54,12 +53,12 @@ class LazyForecast(LazyTable):
 
 def forecast_lazily(terms: Terms, rfm: LazySummary) -> LazyForecast:
     """Forecast the customers of a lazy summary; see `clvforecast.forecast`."""
-    check_lazily(type(terms.buying), rfm)
+    check_lazily(type(terms.members[0].model), rfm)
     check_lazily(type(terms.spending), rfm)
     valued = _valued(terms, rfm)
     with calling_engine("The values of the histories could not be handed to the engine"):
         cells = upload(valued, rfm.days)
-    table = rfm.days.join(cells, HISTORY)
+    table = rfm.numbered.join(cells, list(rfm.histories.keys))
     m = table.monetary_value
     order_value = table.spend_base + table.spend_slope * m
     columns = {
@@ -97,11 +96,8 @@ def _valued(terms: Terms, rfm: LazySummary) -> pa.Table:
     }
     if terms.tails is not None:
         spending, highest = terms.spending, _highest_spend(found)
-        counts, amounts = predictive_quantiles(
-            *(terms.buying, spending, terms.horizon),
-            *(found.x, found.t_x, found.T, highest, p_alive),
-            terms.tails,
-            rate=terms.rate,
+        counts, amounts = terms.quantiles(
+            found.x, found.t_x, found.T, highest, p_alive, terms.tails
         )
         at_highest = spending.spend_scale(found.x, highest)
         base = spending.spend_scale(found.x, np.zeros_like(found.x))
@@ -119,6 +115,7 @@ def _spend_line(terms: Terms, rfm: LazySummary) -> tuple[FloatArray, FloatArray]
     at_highest = model.expected_spend(found.x, highest)
     if not np.all(np.isfinite(at_highest)):
         frame = rfm.to_pandas()  # only the customers can say who they are
+        model = model.as_numbers()  # whether there is a mean does not depend on the scale
         require_finite_mean(model.expected_spend(*model_columns(type(model), frame)), model, frame)
     return base, (at_highest - base) / highest
 

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from clvforecast.errors import DataError, FitError
-from clvforecast.fitting import Fit, common_time_unit, purchase_model, spend_model
+from clvforecast.fitting import (
+    Fit,
+    Stack,
+    StackMember,
+    common_time_unit,
+    only_one,
+    spend_model,
+    stack_members,
+)
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray
 from clvforecast.numerics.blocks import blockwise
+from clvforecast.predictive import Component, mixed_quantiles, predictive_quantiles
 from clvforecast.units import Duration, check_margin, discount_rate_per_unit, duration_in_units
 
 if TYPE_CHECKING:
@@ -39,7 +48,8 @@ class Prospects(NamedTuple):
 class Terms:
     """The models and the terms of a forecast, in the unit of the summary."""
 
-    buying: PurchaseModel
+    members: tuple[StackMember, ...]
+    """The purchase models: one, or those of a stack."""
     spending: SpendModel
     time_unit: str | None
     horizon: float
@@ -50,7 +60,7 @@ class Terms:
     @classmethod
     def checked(
         cls,
-        purchases: Fit | PurchaseModel,
+        purchases: Fit | PurchaseModel | Stack,
         spend: Fit | SpendModel,
         rfm: pd.DataFrame | LazySummary,
         *,
@@ -70,7 +80,7 @@ class Terms:
                 "An infinite horizon without discounting has no finite value. "
                 "Give annual_discount_rate=, such as 0.10, or a finite horizon=."
             )
-        models = purchase_model(purchases, rfm), spend_model(spend, rfm)
+        models = stack_members(purchases, rfm), spend_model(spend, rfm)
         if level is not None and not 0 < level < 1:
             raise DataError(f"level={level!r} must lie between 0 and 1, such as 0.90.")
         if level is not None and math.isinf(length):
@@ -79,6 +89,17 @@ class Terms:
                 "such as '10Y', or leave level= out."
             )
         return cls(*models, unit, length, float(annual_discount_rate), kept, level)
+
+    @property
+    def buying(self) -> PurchaseModel:
+        """The purchase model.
+
+        Raises
+        ------
+        DataError
+            If there are several.
+        """
+        return only_one([member.model for member in self.members])
 
     @property
     def rate(self) -> float:
@@ -102,8 +123,17 @@ class Terms:
 
     def prospects(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Prospects:
         """Expect the purchases of checked histories, each distinct state worked out once."""
-        p_alive = self.buying.p_alive_given(x, t_x, T)
-        model, states, codes = self.buying.distinct(x, t_x, T)
+        found = [self._prospects(member.model, x, t_x, T) for member in self.members]
+        if len(found) == 1:
+            return found[0]
+        weights = [member.weight for member in self.members]
+        return Prospects(*(np.tensordot(weights, parts, 1) for parts in zip(*found, strict=True)))
+
+    def _prospects(
+        self, buying: PurchaseModel, x: FloatArray, t_x: FloatArray, T: FloatArray
+    ) -> Prospects:
+        p_alive = buying.p_alive_given(x, t_x, T)
+        model, states, codes = buying.distinct(x, t_x, T)
         expected = model.purchases_if_alive(self.horizon, *states)
 
         def of_customers(if_alive: FloatArray) -> FloatArray:
@@ -113,6 +143,26 @@ class Terms:
             return Prospects(p_alive, both := of_customers(expected), both)
         discounted = model.purchases_if_alive(self.horizon, *states, rate=self.rate)
         return Prospects(p_alive, of_customers(expected), of_customers(discounted))
+
+    def quantiles(
+        self,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        m: FloatArray,
+        p_alive: FloatArray,
+        levels: tuple[float, float],
+    ) -> tuple[FloatArray, FloatArray]:
+        """Quantiles of purchases and of the present value of spend, shape (levels, n) each.
+
+        For customers with these expectations of `prospects`.
+        """
+        terms: dict[str, Any] = {"horizon": self.horizon, "levels": levels, "rate": self.rate}
+        if len(self.members) == 1:
+            models = self.members[0].model, self.spending
+            return predictive_quantiles(*models, x=x, t_x=t_x, T=T, m=m, p_alive=p_alive, **terms)
+        parts = [Component([one.model], [self.spending], one.weight) for one in self.members]
+        return mixed_quantiles(parts, x=x, t_x=t_x, T=T, m=m, **terms)
 
 
 def require_finite_mean(order_value: FloatArray, model: SpendModel, rfm: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, overload
 
 import numpy as np
@@ -11,15 +12,17 @@ from clvforecast.errors import DataError
 from clvforecast.fitting import (
     Fit,
     ParameterDraws,
-    checked_posterior,
+    Posterior,
+    Stack,
     model_columns,
+    posterior_of_members,
     purchase_model,
     spend_model,
 )
 from clvforecast.forecasting.lazy import LazyForecast, forecast_lazily
 from clvforecast.forecasting.terms import Terms, require_finite_mean
 from clvforecast.models import PurchaseModel, SpendModel
-from clvforecast.predictive import mixed_quantiles, predictive_quantiles
+from clvforecast.predictive import Component, mixed_quantiles
 from clvforecast.transactions.lazy import LazySummary
 from clvforecast.units import Duration
 
@@ -31,7 +34,7 @@ _MOST_DRAWS: Final = 50
 
 @overload
 def forecast(
-    purchases: Fit | PurchaseModel,
+    purchases: Fit | PurchaseModel | Stack,
     spend: Fit | SpendModel,
     rfm: pd.DataFrame,
     *,
@@ -39,14 +42,14 @@ def forecast(
     annual_discount_rate: float = ...,
     margin: float = ...,
     level: float | None = ...,
-    posterior: tuple[ParameterDraws, ParameterDraws] | None = ...,
+    posterior: Posterior | None = ...,
     time_unit: str | None = ...,
 ) -> pd.DataFrame: ...
 
 
 @overload
 def forecast(
-    purchases: Fit | PurchaseModel,
+    purchases: Fit | PurchaseModel | Stack,
     spend: Fit | SpendModel,
     rfm: LazySummary,
     *,
@@ -60,7 +63,7 @@ def forecast(
 
 
 def forecast(
-    purchases: Fit | PurchaseModel,
+    purchases: Fit | PurchaseModel | Stack,
     spend: Fit | SpendModel,
     rfm: pd.DataFrame | LazySummary,
     *,
@@ -68,15 +71,16 @@ def forecast(
     annual_discount_rate: float = 0.0,
     margin: float = 1.0,
     level: float | None = None,
-    posterior: tuple[ParameterDraws, ParameterDraws] | None = None,
+    posterior: Posterior | None = None,
     time_unit: str | None = None,
 ) -> pd.DataFrame | LazyForecast:
     """Forecast what every customer will buy, spend and be worth.
 
     Parameters
     ----------
-    purchases : Fit or PurchaseModel
-        Who buys, how often, and who is gone: a fit, or a model with known parameters.
+    purchases : Fit, PurchaseModel or Stack
+        Who buys, how often, and who is gone: a fit, or a model with known parameters; or several
+        with weights.
     spend : Fit or SpendModel
         How much an order is worth.
     rfm : DataFrame or LazySummary
@@ -95,10 +99,11 @@ def forecast(
         customer's own future will lie.
     posterior : (ParameterDraws, ParameterDraws), optional
         Draws of the parameters of both models, such as ``fit.posterior()`` or
-        ``fit.bootstrap()``. The intervals then hold the uncertainty of the parameters beside each
+        ``fit.bootstrap()``; of a stack, a list of such draws, one for each of its models, and those
+        of the spend model. The intervals then hold the uncertainty of the parameters beside each
         customer's chance; without, they take the estimates for the truth. Expectations stay those
-        at the estimates. No more than 50 draws are used, evenly spaced: their laws cost as much.
-        Not with a lazy summary.
+        at the estimates. No more than 50 draws are used (of a stack, shared out by weight), evenly
+        spaced: their laws cost as much. Not with a lazy summary.
     time_unit : {"D", "W", "M", "Y"}, optional
         The unit of the summary, if ``rfm.attrs["time_unit"]`` does not say.
 
@@ -178,13 +183,17 @@ def forecast(
                 "to_pandas(), or leave posterior= out."
             )
         return forecast_lazily(terms, rfm)
-    return _forecast_here(terms, rfm, posterior)
+    pairs = None
+    if posterior is not None:
+        given = posterior, purchases, terms.members, terms.spending, terms.time_unit
+        pairs = posterior_of_members(*given)
+    return _forecast_here(terms, rfm, pairs)
 
 
 def _forecast_here(
-    terms: Terms, rfm: pd.DataFrame, posterior: tuple[ParameterDraws, ParameterDraws] | None
+    terms: Terms, rfm: pd.DataFrame, posterior: list[tuple[ParameterDraws, ParameterDraws]] | None
 ) -> pd.DataFrame:
-    x, t_x, T = model_columns(type(terms.buying), rfm)
+    x, t_x, T = model_columns(type(terms.members[0].model), rfm)
     x_spend, m = model_columns(type(terms.spending), rfm)
     order_value = terms.spending.expected_spend_given(x_spend, m)
     require_finite_mean(order_value, terms.spending, rfm)
@@ -197,15 +206,13 @@ def _forecast_here(
     }
     table = pd.DataFrame(values, index=rfm.index, copy=False)
     if terms.tails is not None:
-        models, horizon, rate = (terms.buying, terms.spending), terms.horizon, terms.rate
         if posterior is None:
-            counts, amounts = predictive_quantiles(
-                *models, horizon, x, t_x, T, m, p_alive, terms.tails, rate=rate
-            )
+            counts, amounts = terms.quantiles(x, t_x, T, m, p_alive, terms.tails)
         else:
-            draws = checked_posterior(posterior, *models, terms.time_unit)
             counts, amounts = mixed_quantiles(
-                *_models_of(draws, rfm), horizon, x, t_x, T, m, terms.tails, rate=rate
+                _components(terms, posterior, rfm),
+                *(terms.horizon, x, t_x, T, m, terms.tails),
+                rate=terms.rate,
             )
         table["purchases_lower"], table["purchases_upper"] = counts.astype(np.int64)
         table["clv_lower"], table["clv_upper"] = terms.margin * amounts
@@ -213,10 +220,14 @@ def _forecast_here(
     return table
 
 
-def _models_of(
-    draws: tuple[ParameterDraws, ParameterDraws], rfm: pd.DataFrame
-) -> tuple[list[PurchaseModel], list[SpendModel]]:
-    """Pairs of equally likely models, as many as an interval needs."""
-    count = min(_MOST_DRAWS, *map(len, draws))
-    buys, spends = (drawn.thinned(count) for drawn in draws)
-    return [purchase_model(m, rfm) for m in buys], [spend_model(m, rfm) for m in spends]
+def _components(
+    terms: Terms, posterior: list[tuple[ParameterDraws, ParameterDraws]], rfm: pd.DataFrame
+) -> list[Component]:
+    """Pairs of equally likely models, as many as an interval needs of each member."""
+    found = []
+    for (_, weight), draws in zip(terms.members, posterior, strict=True):
+        count = min(math.ceil(_MOST_DRAWS * weight), *map(len, draws))
+        buys, spends = (drawn.thinned(count).of_customers(rfm) for drawn in draws)
+        models = [purchase_model(m, rfm) for m in buys], [spend_model(m, rfm) for m in spends]
+        found.append(Component(*models, weight))
+    return found

@@ -15,18 +15,20 @@ import pandas as pd
 
 from clvforecast.errors import DataError, suggest
 from clvforecast.fitting import Fit, model_columns
-from clvforecast.models import BGNBD, MBGNBD, GammaGamma, Model, PurchaseModel
+from clvforecast.models import BGNBD, MBGNBD, GammaGamma, Model, ParetoNBD, PurchaseModel
 
 __all__ = ["from_lifetimes", "to_lifetimes"]
 
 _MODEL_OF: dict[str, type[Model]] = {
     "BetaGeoFitter": BGNBD,
     "ModifiedBetaGeoFitter": MBGNBD,
+    "ParetoNBDFitter": ParetoNBD,
     "GammaGammaFitter": GammaGamma,
 }
 _SIMULATOR_OF: dict[type[Model], str] = {
     BGNBD: "beta_geometric_nbd_model",
     MBGNBD: "modified_beta_geometric_nbd_model",
+    ParetoNBD: "pareto_nbd_model",
 }
 
 
@@ -35,12 +37,12 @@ def from_lifetimes(fitter: Any) -> Model:
 
     Parameters
     ----------
-    fitter : lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter or GammaGammaFitter
+    fitter : lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter or GammaGammaFitter
         Fitted, in memory or loaded from a file.
 
     Returns
     -------
-    BGNBD, MBGNBD or GammaGamma
+    BGNBD, MBGNBD, ParetoNBD or GammaGamma
         With the same parameters, in the time unit or currency of the fitter's data. It goes
         wherever a `Fit` goes; state `time_unit=` there, for lifetimes does not know it.
 
@@ -67,7 +69,7 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
 
     Parameters
     ----------
-    fit : Fit, BGNBD, MBGNBD or GammaGamma
+    fit : Fit, BGNBD, MBGNBD, ParetoNBD or GammaGamma
         A `Fit` also gives the object `variance_matrix_`, `standard_errors_`,
         `confidence_intervals_` and `summary`.
     rfm : DataFrame, optional
@@ -76,12 +78,13 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
 
     Returns
     -------
-    lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter or GammaGammaFitter
+    lifetimes.BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter or GammaGammaFitter
 
     Raises
     ------
     DataError
-        If lifetimes has no such model, the model holds array parameters, or `rfm` lacks a column.
+        If lifetimes has no such model, the fit has covariates or a calendar, the model holds array
+        parameters, or `rfm` lacks a column.
 
     Examples
     --------
@@ -93,6 +96,8 @@ def to_lifetimes(fit: Fit | Model, rfm: pd.DataFrame | None = None) -> Any:
     name = next((n for n, cls in _MODEL_OF.items() if cls is type(model)), None)
     if name is None:
         raise DataError(f"lifetimes has no counterpart of {type(model).__name__}.")
+    if isinstance(fit, Fit) and fit.effects is not None:
+        raise DataError("lifetimes has neither covariates nor calendars. Fit without them.")
     if any(np.ndim(value) for value in model.parameters.values()):
         raise DataError("lifetimes takes one number per parameter, not an array.")
     fitter = getattr(_import_lifetimes(), name)()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import reduce
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 import numpy as np
 
 from clvforecast.errors import DataError
+from clvforecast.models.likelihoods.row_derivatives import RowDerivatives
 from clvforecast.numerics.arrays import ArrayLike, BoolArray, FloatArray, IntArray
 from clvforecast.numerics.blocks import blocks
 from clvforecast.numerics.optimise import Derivatives
@@ -19,8 +20,11 @@ from clvforecast.numerics.optimise import Derivatives
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clvforecast.calendars import Calendar
     from clvforecast.fitting import Fit
+    from clvforecast.transactions import Transactions
     from clvforecast.transactions.lazy import LazySummary
+    from clvforecast.transactions.timing import Timing
 
 __all__ = ["Labels", "LogLikelihood", "Model", "check_rows"]
 
@@ -56,6 +60,8 @@ class Model(ABC):
     """The parameters in that unit; the others have none."""
     fixed: ClassVar[tuple[str, ...]] = ()
     """Fields that are settings, not estimated."""
+    covariate_roles: ClassVar[Mapping[str, tuple[str, float]]] = {}
+    """What covariates can act on: the parameter whose logarithm rises (1) or falls (-1) with it."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -105,6 +111,10 @@ class Model(ABC):
         chosen = {n: np.broadcast_to(v, customers)[rows] for n, v in self.per_customer.items()}
         return self.with_parameters(**chosen)
 
+    def as_numbers(self) -> Self:
+        """The model of one customer, with numbers for parameters."""
+        return self.with_parameters(**{n: float(v[0]) for n, v in self.per_customer.items()})
+
     def beside_counts(self) -> Self:
         """The model with a column for every parameter that is an array, to broadcast with rows."""
         columns = {n: np.asarray(v)[..., None] for n, v in self.per_customer.items()}
@@ -125,13 +135,32 @@ class Model(ABC):
         cls,
         rfm: pd.DataFrame | LazySummary,
         *,
+        covariates: str | Mapping[str, str] | None = None,
+        calendar: Calendar | str | None = None,
+        equal: Iterable[Sequence[str]] = (),
+        orders: Transactions | Timing | None = None,
         time_unit: str | None = None,
         ridge: float = 0.0,
+        **settings: Any,
     ) -> Fit:
-        """Fit by maximum likelihood; see `clvforecast.fitting.fit`."""
+        """Fit by maximum likelihood, with covariates or in a calendar if asked.
+
+        The arguments, what is raised and what is warned of are those of
+        `clvforecast.fitting.fit`; `settings` are those of the model, such as ``k=3``.
+        """
         from clvforecast.fitting import fit
 
-        return fit(cls, rfm, time_unit=time_unit, ridge=ridge)
+        return fit(
+            cls,
+            rfm,
+            covariates=covariates,
+            calendar=calendar,
+            equal=equal,
+            orders=orders,
+            time_unit=time_unit,
+            ridge=ridge,
+            **settings,
+        )
 
     @classmethod
     def check(cls, *columns: FloatArray, labels: Labels | None = None) -> None:
@@ -200,6 +229,18 @@ class Model(ABC):
 
         Where a model has `fixed` fields, `settings` says what they are.
         """
+
+    def row_derivatives(self, *columns: FloatArray, times: bool = False) -> RowDerivatives:
+        """Log-likelihood of every row, with derivatives in the parameters it has there.
+
+        Parameters
+        ----------
+        *columns : ndarray, shape (n,)
+            As of `log_likelihood`.
+        times : bool
+            Whether to differentiate in recency and T, too, which then follow the parameters.
+        """
+        raise NotImplementedError
 
     @classmethod
     @abstractmethod

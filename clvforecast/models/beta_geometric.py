@@ -6,7 +6,7 @@ the Easy Way: An Alternative to the Pareto/NBD Model", Marketing Science 24 (200
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -28,6 +28,8 @@ from clvforecast.models.discounting import (
     one_way,
 )
 from clvforecast.models.likelihoods.beta_geometric import CellLikelihood
+from clvforecast.models.likelihoods.beta_geometric_rows import beta_geometric_rows
+from clvforecast.models.likelihoods.row_derivatives import RowDerivatives
 from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.numerics.arrays import (
     ArrayLike,
@@ -41,7 +43,7 @@ from clvforecast.numerics.interpolation import evaluate_smooth
 from clvforecast.numerics.quadrature import beta_rule, decay_rule
 from clvforecast.numerics.rising import log_rising
 
-__all__ = ["BetaGeometricModel"]
+__all__ = ["BetaGeometricModel", "by_history"]
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,15 @@ class BetaGeometricModel(PurchaseModel):
     b: float
 
     scale_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
+    covariate_roles: ClassVar[Mapping[str, tuple[str, float]]] = {
+        "purchase": ("alpha", -1.0),
+        "dropout": ("a", 1.0),
+    }
     leave_at_once: ClassVar[bool]
     """Whether the first purchase may be the last of a customer."""
 
     @property
-    def _b_if_active(self) -> float:
+    def b_if_active(self) -> float:
         """Given activity after x repeat purchases, ``p ~ Beta(a, b_if_active + x)``."""
         return self.b + float(self.leave_at_once)
 
@@ -162,13 +168,13 @@ class BetaGeometricModel(PurchaseModel):
             return np.asarray(-np.expm1(-R * np.log1p(np.outer(tau, p))) @ (weights / p))
 
         tau = t / (self.alpha + np.asarray(T))
-        columns = np.broadcast_arrays(self.r, self.a, self._b_if_active, x, tau)
+        columns = np.broadcast_arrays(self.r, self.a, self.b_if_active, x, tau)
         r, a, b, x, tau = (np.asarray(c, dtype=float) for c in columns)
         with np.errstate(divide="ignore"):
             forever = np.where(a > 1, (a + b + x - 1) / np.maximum(a - 1, 0), np.inf)
         expected = np.where(tau > 0, forever, 0.0)
         ahead = (tau > 0) & np.isfinite(tau)
-        expected[ahead] = _by_history(given_history, *(v[ahead] for v in (r, a, b, x, tau)))
+        expected[ahead] = by_history(given_history, *(v[ahead] for v in (r, a, b, x, tau)))
         return expected
 
     def purchases_if_changed(
@@ -225,11 +231,11 @@ class BetaGeometricModel(PurchaseModel):
             return np.asarray(R * np.sum(time_weights * present, axis=-1))
 
         scale = self.alpha + np.asarray(T)
-        columns = np.broadcast_arrays(self.r, self.a, self._b_if_active, x, scale)
+        columns = np.broadcast_arrays(self.r, self.a, self.b_if_active, x, scale)
         r, a, b, x, A = (np.asarray(c, dtype=float).ravel() for c in columns)
         if horizon == 0:
             return np.zeros(columns[0].shape)
-        return _by_history(given_history, r, a, b, x, A).reshape(columns[0].shape)
+        return by_history(given_history, r, a, b, x, A).reshape(columns[0].shape)
 
     def purchase_pmf_if_alive(
         self, n: ArrayLike, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
@@ -292,7 +298,7 @@ class BetaGeometricModel(PurchaseModel):
         """Probability of n purchases in (T, T + t] and being active then, or having left."""
         counts, horizon = checked_counts(n), checked_horizon(t)
         x = np.asarray(x, dtype=float)
-        a, b = self.a, self._b_if_active + x
+        a, b = self.a, self.b_if_active + x
         tau = horizon / (self.alpha + np.asarray(T, dtype=float))
         exactly, at_least = event_counts(counts, self.r + x, tau)
         before = np.maximum(counts, 1.0) - 1.0
@@ -365,7 +371,7 @@ class BetaGeometricModel(PurchaseModel):
         wait = np.minimum(wait, t)
         more = rng.poisson(rng.gamma(shape + 1.0) / (scale + wait) * (t - wait))
         again = np.flatnonzero(more)
-        a, b = (np.broadcast_to(v, t.shape)[again] for v in (self.a, self._b_if_active + x))
+        a, b = (np.broadcast_to(v, t.shape)[again] for v in (self.a, self.b_if_active + x))
         dropout = np.maximum(rng.beta(a, b), np.finfo(float).tiny)
         last = np.ones(t.shape, dtype=np.int64)
         last[again] = rng.geometric(dropout)
@@ -388,6 +394,12 @@ class BetaGeometricModel(PurchaseModel):
         """Log-likelihood of weighted cells, with gradient and Hessian in (r, alpha, a, b)."""
         x, t_x, T = columns
         return CellLikelihood(x, t_x, T, weights, leave_at_once=cls.leave_at_once)
+
+    def row_derivatives(self, *columns: FloatArray, times: bool = False) -> RowDerivatives:
+        """Log-likelihood of every row with its derivatives; see `Model`."""
+        parameters = [np.asarray(v, dtype=float) for v in self.parameters.values()]
+        at_once = self.leave_at_once
+        return beta_geometric_rows(parameters, columns, times=times, leave_at_once=at_once)
 
     @classmethod
     def starting_points(cls) -> Iterable[FloatArray]:
@@ -455,7 +467,7 @@ def _p_alive(
     return 1.0 / (1.0 + odds)
 
 
-def _by_history(
+def by_history(
     function: Callable[[float, float, float, FloatArray], FloatArray],
     r: FloatArray,
     a: FloatArray,

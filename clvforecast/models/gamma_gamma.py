@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,8 @@ import numpy as np
 from scipy.special import betainc, betaln, digamma, gammaln, polygamma
 
 from clvforecast.models.base import LogLikelihood
+from clvforecast.models.likelihoods.gamma_gamma_rows import gamma_gamma_rows
+from clvforecast.models.likelihoods.row_derivatives import RowDerivatives
 from clvforecast.models.spending import SpendModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct, sums_by_code
 from clvforecast.numerics.blocks import blockwise
@@ -55,6 +57,7 @@ class GammaGamma(SpendModel):
 
     name: ClassVar[str] = "Gamma-Gamma"
     scale_parameters: ClassVar[tuple[str, ...]] = ("v",)
+    covariate_roles: ClassVar[Mapping[str, tuple[str, float]]] = {"spend": ("v", 1.0)}
 
     def log_likelihood(self, *columns: ArrayLike) -> FloatArray:
         """Log-density of every customer's mean spend: equation 1a.
@@ -181,6 +184,11 @@ class GammaGamma(SpendModel):
         """Log-likelihood of weighted cells, with gradient and Hessian in (p, q, v)."""
         x, m = columns
         return _CellLikelihood(x, m, weights)
+
+    def row_derivatives(self, *columns: FloatArray, times: bool = False) -> RowDerivatives:
+        """Log-likelihood of every row with its derivatives; see `Model`."""
+        parameters = [np.asarray(v, dtype=float) for v in self.parameters.values()]
+        return gamma_gamma_rows(parameters, columns)
 
     @classmethod
     def starting_points(cls) -> Iterable[FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +20,8 @@ from clvforecast.models.arguments import (
 from clvforecast.models.base import LogLikelihood
 from clvforecast.models.discounting import Discount, DiscountedCounts, one_way
 from clvforecast.models.likelihoods.pareto_nbd import CellLikelihood, log_odds_of_death
+from clvforecast.models.likelihoods.pareto_nbd_rows import pareto_nbd_rows
+from clvforecast.models.likelihoods.row_derivatives import RowDerivatives
 from clvforecast.models.purchasing import PurchaseModel
 from clvforecast.numerics.arrays import ArrayLike, FloatArray, IntArray, distinct_rows
 from clvforecast.numerics.blocks import blocks
@@ -87,6 +89,10 @@ class ParetoNBD(PurchaseModel):
 
     name: ClassVar[str] = "Pareto/NBD"
     scale_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    covariate_roles: ClassVar[Mapping[str, tuple[str, float]]] = {
+        "purchase": ("alpha", -1.0),
+        "dropout": ("beta", -1.0),
+    }
 
     def log_likelihood(self, *columns: ArrayLike) -> FloatArray:
         """Log-likelihood of every customer.
@@ -376,6 +382,11 @@ class ParetoNBD(PurchaseModel):
         """Log-likelihood of weighted cells, with gradient and Hessian in (r, alpha, s, beta)."""
         x, t_x, T = columns
         return CellLikelihood(x, t_x, T, weights)
+
+    def row_derivatives(self, *columns: FloatArray, times: bool = False) -> RowDerivatives:
+        """Log-likelihood of every row with its derivatives; see `Model`."""
+        parameters = [np.asarray(v, dtype=float) for v in self.parameters.values()]
+        return pareto_nbd_rows(parameters, columns)
 
     @classmethod
     def starting_points(cls) -> Iterable[FloatArray]:

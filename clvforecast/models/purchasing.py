@@ -353,6 +353,26 @@ class PurchaseModel(Model):
         model, (x, t_x, T), codes = self._distinct(x, t_x, T)
         return model, (x, t_x, T), codes
 
+    def as_newcomers(self, T: FloatArray) -> tuple[Self, FloatArray, IntArray]:
+        """The model of customers when they came, T ago.
+
+        Parameters
+        ----------
+        T : ndarray, shape (n,)
+
+        Returns
+        -------
+        model : PurchaseModel
+            Of distinct newcomers: what it says of new customers, such as `purchase_pmf`, it says
+            of them.
+        ages : ndarray, shape (m,)
+            How long ago each of them came.
+        codes : ndarray of int, shape (n,)
+        """
+        nothing = np.zeros_like(T)
+        model, (_, _, ages), codes = self.distinct_histories(nothing, nothing, T)
+        return model.later(-ages), ages, codes
+
     def distinct(
         self, x: FloatArray, t_x: FloatArray, T: FloatArray
     ) -> tuple[Self, tuple[FloatArray, FloatArray, FloatArray], IntArray]:

@@ -15,6 +15,11 @@ __all__ = ["SpendModel"]
 class SpendModel(Model):
     """A model of how much an order is worth: sees (frequency, monetary_value)."""
 
+    @property
+    def kind(self) -> type[SpendModel]:
+        """What was fitted: the class, whatever the model was made for since."""
+        return type(self)
+
     columns = ("frequency", "monetary_value")
     scaled_columns = ("monetary_value",)
     scale_column = "monetary_value"

@@ -16,21 +16,32 @@ import numpy as np
 
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray, IntArray, distinct, distinct_rows, sums_by_code
-from clvforecast.numerics.quadrature import decay_rule
+from clvforecast.numerics.quadrature import decay_rule, gauss_legendre
 
 __all__ = ["Customers", "Models", "Totals", "expected_from_new", "expected_totals", "futures"]
 
 _FINEST_SHARE: Final = 1e6
 """Expected purchases bend within this fraction of a time span, if they bend at all."""
+_MOMENTS: Final = 16
+_MOST_KINDS: Final = 500
 _NEW: Final = 1
 """Second stream of random numbers, so that a plan leaves the futures of others as they were."""
 
 
 class Models(NamedTuple):
-    """Who buys and how often; and how much an order is worth. One value per parameter."""
+    """Who buys and how often; and how much an order is worth."""
 
     purchases: PurchaseModel
     spend: SpendModel
+
+    def of_customers(self, rows: IntArray, customers: int) -> Models:
+        """Those of some of so many customers, where parameters are arrays."""
+        of_rows = (rows, customers)
+        return Models(self.purchases.of_customers(*of_rows), self.spend.of_customers(*of_rows))
+
+    def as_numbers(self) -> Models:
+        """Those of one customer, with numbers for parameters."""
+        return Models(self.purchases.as_numbers(), self.spend.as_numbers())
 
 
 class Totals(NamedTuple):
@@ -111,14 +122,19 @@ def expected_totals(
     return Totals(orders, revenue)
 
 
-def expected_from_new(models: Models, plan: FloatArray, edges: FloatArray) -> Totals:
+def expected_from_new(
+    models: Models, customers: Customers, plan: FloatArray, edges: FloatArray
+) -> Totals:
     """Expected orders and revenue of customers still to be acquired, exactly.
 
-    Each is acquired at a moment uniform within his period, with an order.
+    Each is acquired at a moment uniform within his period, with an order; where customers have
+    parameters of their own, his are those of any of his segment.
 
     Parameters
     ----------
     models : Models
+    customers : Customers
+        Those there are.
     plan : ndarray, shape (segments, periods)
         Customers to be acquired.
     edges : ndarray, shape (periods + 1,)
@@ -127,14 +143,33 @@ def expected_from_new(models: Models, plan: FloatArray, edges: FloatArray) -> To
     -------
     Totals
         Shape (segments, periods).
+    """
+    orders, revenue = np.zeros_like(plan), np.zeros_like(plan)
+    for kind, share in _kinds(models, customers, len(plan)):
+        upto = _upto_from_new(kind.purchases, edges)
+        per_customer = np.diff(upto, axis=1, prepend=0.0)
+        of_kind = share[:, None] * plan
+        found = of_kind @ per_customer + of_kind
+        orders += found
+        revenue += found * float(kind.spend.expected_spend(0.0, 0.0))
+    return Totals(orders, revenue)
 
-    Notes
-    -----
+
+def _upto_from_new(model: PurchaseModel, edges: FloatArray) -> FloatArray:
+    """Repeat orders by the end of each period of who comes in each: shape (periods, periods).
+
     Of a customer acquired at u, ``M(e - u)`` repeat orders are expected by e, M being the
     unconditional expectation. Averaged over u in (s, f) that is ``(G(e - s) - G(e - f)) / (f - s)``
-    with G the integral of M from 0: a quadrature for each length of time.
+    with G the integral of M from 0: a quadrature for each length of time. In a calendar M is
+    another for every u, and the average is a quadrature over u.
     """
     starts, ends = edges[:-1], edges[1:]
+    if not model.smooth_in_age:
+        nodes, node_weights = gauss_legendre(_MOMENTS)
+        u = starts[:, None] + (ends - starts)[:, None] * 0.5 * (nodes + 1.0)
+        left = np.maximum(ends - u[..., None], 0.0)
+        repeats = model.later(u[..., None]).expected_repeat_purchases(left)
+        return np.asarray(0.5 * np.einsum("k,skp->sp", node_weights, repeats))
     since_start = np.maximum(ends - starts[:, None], 0.0)
     since_end = np.maximum(ends - ends[:, None], 0.0)
     lengths, codes = distinct(np.stack([since_start, since_end]))
@@ -142,12 +177,37 @@ def expected_from_new(models: Models, plan: FloatArray, edges: FloatArray) -> To
     some = lengths > 0
     t, weights = decay_rule(lengths[some], _FINEST_SHARE / lengths[some])
     levels, t_codes = distinct(t.ravel())
-    repeats = models.purchases.expected_repeat_purchases(levels)[t_codes].reshape(t.shape)
+    repeats = model.expected_repeat_purchases(levels)[t_codes].reshape(t.shape)
     integrals[some] = np.sum(weights * repeats, axis=-1)
-    upto = np.subtract(*integrals[codes]) / (ends - starts)[:, None]
-    per_customer = np.diff(upto, axis=1, prepend=0.0)
-    orders = plan @ per_customer + plan
-    return Totals(orders, orders * float(models.spend.expected_spend(0.0, 0.0)))
+    return np.asarray(np.subtract(*integrals[codes]) / (ends - starts)[:, None])
+
+
+def _kinds(
+    models: Models, customers: Customers, segments: int
+) -> Iterator[tuple[Models, FloatArray]]:
+    """Models of one value per parameter, and the share of each segment's customers who have it.
+
+    Of more than so many kinds, as many customers at equal distances stand for all.
+    """
+    own = [v for model in models for v in model.per_customer.values()]
+    if not own:
+        yield models, np.ones(segments)
+        return
+    size = customers.x.size
+    _, codes = distinct_rows(*own)
+    counts = np.bincount(customers.segment, minlength=segments)
+    chosen = np.arange(size)
+    if codes.max() >= _MOST_KINDS:
+        order = np.lexsort((codes, customers.segment))
+        chosen = order[np.linspace(0, size - 1, _MOST_KINDS).round().astype(np.int64)]
+        counts = np.bincount(customers.segment[chosen], minlength=segments)
+    for code in np.unique(codes[chosen]):
+        members = chosen[codes[chosen] == code]
+        of_segment = np.bincount(customers.segment[members], minlength=segments)
+        yield (
+            models.of_customers(members[:1], size).as_numbers(),
+            of_segment / np.maximum(counts, 1),
+        )
 
 
 def futures(
@@ -187,7 +247,7 @@ def futures(
         drawn = _of_customers(Models(purchases, spend), customers, p_any, segments, edges, rng)
         if plan is not None:
             rng = np.random.default_rng([seed, number, _NEW])
-            new = _of_new(Models(purchases, spend), plan, edges, rng)
+            new = _of_new(Models(purchases, spend), customers, plan, edges, rng)
             drawn = Totals(drawn.orders + new.orders, drawn.revenue + new.revenue)
         yield drawn
 
@@ -214,7 +274,11 @@ def _of_customers(
 
 
 def _of_new(
-    models: Models, plan: FloatArray, edges: FloatArray, rng: np.random.Generator
+    models: Models,
+    customers: Customers,
+    plan: FloatArray,
+    edges: FloatArray,
+    rng: np.random.Generator,
 ) -> Totals:
     """One future of the customers to be acquired, the order that acquires them included."""
     count = np.floor(plan).astype(np.int64)
@@ -226,7 +290,9 @@ def _of_new(
     period = np.repeat(np.arange(periods), count.sum(axis=0))
     segment = np.repeat(np.tile(np.arange(segments), periods), count.T.ravel())
     start = rng.uniform(edges[:-1][period], edges[1:][period])
-    buyer, time = models.purchases.draw_future(edges[-1] - start, 0.0, 0.0, 0.0, rng)
+    models = _alike(models, customers, segment, rng)
+    buying = models.purchases.later(start)
+    buyer, time = buying.draw_future(edges[-1] - start, 0.0, 0.0, 0.0, rng)
     repeats = np.bincount(buyer, minlength=start.size)
     nobody = np.zeros(start.size)
     value = models.spend.draw_order_values(repeats + 1, nobody, nobody, rng)
@@ -234,6 +300,19 @@ def _of_new(
     acquired = _totals(segment, start, value[first], segments, edges)
     again = _totals(segment[buyer], start[buyer] + time, np.delete(value, first), segments, edges)
     return Totals(acquired.orders + again.orders, acquired.revenue + again.revenue)
+
+
+def _alike(
+    models: Models, customers: Customers, segment: IntArray, rng: np.random.Generator
+) -> Models:
+    """The models of new customers of these segments: each like somebody who is there."""
+    if not any(model.per_customer for model in models):
+        return models
+    like = np.empty(segment.size, dtype=np.int64)
+    for one in np.unique(segment):
+        there, new = (np.flatnonzero(v == one) for v in (customers.segment, segment))
+        like[new] = rng.choice(there, new.size)
+    return models.of_customers(like, customers.x.size)
 
 
 def _totals(

@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import math
 from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +15,15 @@ import pandas as pd
 from clvforecast.errors import DataError, FitError
 from clvforecast.fitting import (
     Fit,
-    checked_posterior,
+    Posterior,
+    Stack,
+    StackMember,
     common_time_unit,
     model_columns,
+    posterior_of_members,
     purchase_model,
     spend_model,
+    stack_members,
 )
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.numerics.arrays import FloatArray
@@ -44,7 +49,7 @@ __all__ = ["Portfolio", "portfolio"]
 
 
 def portfolio(
-    purchases: Fit | PurchaseModel,
+    purchases: Fit | PurchaseModel | Stack,
     spend: Fit | SpendModel,
     rfm: pd.DataFrame,
     *,
@@ -52,7 +57,7 @@ def portfolio(
     period: str = "W",
     by: str | Sequence[str] | None = None,
     new_customers: Plan | None = None,
-    posterior: tuple[ParameterDraws, ParameterDraws] | None = None,
+    posterior: Posterior | None = None,
     simulations: int = 1_000,
     seed: int = 0,
     progress: bool = False,
@@ -62,7 +67,7 @@ def portfolio(
 
     Parameters
     ----------
-    purchases : Fit or PurchaseModel
+    purchases : Fit, PurchaseModel or Stack
         Who buys, how often, and who is gone.
     spend : Fit or SpendModel
         How much an order is worth.
@@ -82,7 +87,8 @@ def portfolio(
         gets its share), one per period, or a Series by the first day of each; with `by`, one of
         these per segment in a mapping, or a DataFrame with a column per segment.
     posterior : (ParameterDraws, ParameterDraws), optional
-        Draws of the parameters of both models, such as ``fit.posterior()``. Intervals then hold
+        Draws of the parameters of both models, such as ``fit.posterior()``; of a stack, a list of
+        such draws, one for each of its models, and those of the spend model. Intervals then hold
         the uncertainty of the parameters beside each customer's chance. Expectations stay those
         at the estimates.
     simulations : int
@@ -128,6 +134,10 @@ def portfolio(
     first order is taken to follow the spend model, although Gamma-Gamma is fitted to repeat
     orders. Expectations take fractions as they are; a simulation makes 2.5 customers two or three.
 
+    Of a stack, each future of the shop is that of one of its models: the first ones of the first,
+    and so on, as many as its weight makes of the simulations, to the nearest whole number.
+    Expectations are the weighted means, exactly.
+
     With fewer simulations than draws, every nth draw is used; with more, each several times.
 
     Without `posterior`, intervals take the estimates for the truth and are too narrow where a shop
@@ -151,30 +161,36 @@ def portfolio(
     1997-10-08    51.4          40.0          62.0   1866.8
     """
     unit = common_time_unit(purchases, rfm, time_unit)
-    models = Models(purchase_model(purchases, rfm), spend_model(spend, rfm))
+    members, spending = stack_members(purchases, rfm), spend_model(spend, rfm)
     periods = _periods(horizon, period, unit, rfm.attrs.get("until"))
-    drawn_models = _models_per_simulation(models, posterior, rfm, unit, _count(simulations))
+    draws = None
+    if posterior is not None:
+        draws = posterior_of_members(posterior, purchases, members, spending, unit)
+    drawn_models = _models_per_simulation(members, spending, draws, rfm, _count(simulations))
     segments, codes = segment_codes(rfm, by)
-    x, t_x, T = model_columns(type(models.purchases), rfm)
-    m = model_columns(type(models.spend), rfm)[1]
+    x, t_x, T = model_columns(type(members[0].model), rfm)
+    m = model_columns(type(spending), rfm)[1]
     plan = None
-    _require_finite_mean(models.spend, x, m)
+    _require_finite_mean(spending, x, m)
     if new_customers is not None:
         plan = acquisition_plan(new_customers, periods, segments)
-        _require_finite_mean(models.spend, np.zeros(1), np.zeros(1))
+        _require_finite_mean(spending, np.zeros(1), np.zeros(1))
 
     customers = Customers(x, t_x, T, m, codes)
     edges = np.concatenate([[0.0], np.cumsum(periods.lengths)])
     if periods.in_days and unit is not None:
         edges /= days_per(unit)
     count = 1 if segments is None else len(segments)
-    present = expected_totals(models, customers, count, edges)
-    new = Totals(np.zeros_like(present.orders), np.zeros_like(present.orders))
-    if plan is not None:
-        new = expected_from_new(models, plan, edges)
-    expected = Totals(present.orders + new.orders, present.revenue + new.revenue)
+    shape = count, len(periods)
+    expected = new = Totals(np.zeros(shape), np.zeros(shape))
+    for model, weight in members:
+        models = Models(model, spending)
+        expected = _plus(expected, weight, expected_totals(models, customers, count, edges))
+        if plan is not None:
+            new = _plus(new, weight, expected_from_new(models, customers, plan, edges))
+    expected = _plus(expected, 1.0, new)
 
-    simulated = Totals(*(np.empty((simulations, *present.orders.shape)) for _ in Totals._fields))
+    simulated = Totals(*(np.empty((simulations, *shape)) for _ in Totals._fields))
     drawn = futures(drawn_models, customers, plan, count, edges, seed=_checked_seed(seed))
     watched = tracked(drawn, simulations, "Simulating the shop", shown=progress)
     for number, future in enumerate(watched):
@@ -210,23 +226,32 @@ def _periods(horizon: Duration, period: str, unit: str | None, until: Any) -> Pe
     return calendar_periods(after, last, period)
 
 
+def _plus(totals: Totals, weight: float, more: Totals) -> Totals:
+    return Totals(totals.orders + weight * more.orders, totals.revenue + weight * more.revenue)
+
+
 def _models_per_simulation(
-    models: Models,
-    posterior: tuple[ParameterDraws, ParameterDraws] | None,
+    members: Sequence[StackMember],
+    spending: SpendModel,
+    draws: Sequence[tuple[ParameterDraws, ParameterDraws]] | None,
     rfm: pd.DataFrame,
-    unit: str | None,
     simulations: int,
 ) -> Iterator[Models]:
-    if posterior is None:
-        return itertools.repeat(models, simulations)
-    buys, spends = checked_posterior(posterior, models.purchases, models.spend, unit)
-    return (
-        Models(
-            purchase_model(buys[number * len(buys) // simulations], rfm),
-            spend_model(spends[number * len(spends) // simulations], rfm),
-        )
-        for number in range(simulations)
-    )
+    """Those of each future: of every member as many as its weight makes of the simulations."""
+    ends = np.rint(np.cumsum([member.weight for member in members]) * simulations).astype(int)
+    for place, futures_of_one in enumerate(np.diff(ends, prepend=0).tolist()):
+        if draws is None:
+            yield from itertools.repeat(Models(members[place].model, spending), futures_of_one)
+            continue
+        buys, spends = (drawn.of_customers(rfm) for drawn in draws[place])
+        # Futures that share a draw share its model, and what is worked out of it.
+        buying = lru_cache(1)(lambda draw, buys=buys: purchase_model(buys[draw], rfm))
+        spent = lru_cache(1)(lambda draw, spends=spends: spend_model(spends[draw], rfm))
+        for number in range(futures_of_one):
+            yield Models(
+                buying(number * len(buys) // futures_of_one),
+                spent(number * len(spends) // futures_of_one),
+            )
 
 
 def _require_finite_mean(model: SpendModel, x: FloatArray, m: FloatArray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from clvforecast.errors import FitError
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.models.discounting import ConstantRate
-from clvforecast.numerics.arrays import FloatArray, IntArray
+from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows
 from clvforecast.numerics.interpolation import Interpolation, interpolations
 from clvforecast.numerics.laws import CountLaw, SmoothLaw, tabulated
 
@@ -50,9 +50,11 @@ class Group(NamedTuple):
 
 
 def by_frequency(
-    model: PurchaseModel, x: FloatArray, t_x: FloatArray, T: FloatArray
+    model: PurchaseModel | Sequence[PurchaseModel], x: FloatArray, t_x: FloatArray, T: FloatArray
 ) -> Iterator[Group]:
     """Customers in groups that share their frequency, and no more states than fit in memory.
+
+    Of several models, customers share a state if they do under each.
 
     >>> from clvforecast import BGNBD
     >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
@@ -62,9 +64,15 @@ def by_frequency(
     0.0 [5.] [1] [0]
     2.0 [9.] [0 2] [0 0]
     """
-    _, (x_level, t_x_level, T_level), state = model.distinct(x, t_x, T)
-    one_each = np.empty(x_level.size, dtype=np.int64)
+    models = (model,) if isinstance(model, PurchaseModel) else model
+    state = models[0].distinct(x, t_x, T)[-1]
+    for other in models[1:]:
+        finer = other.distinct(x, t_x, T)[-1]
+        state = distinct_rows(state.astype(float), finer.astype(float))[1]
+    one_each = np.empty(int(state.max()) + 1, dtype=np.int64)
     one_each[state] = np.arange(state.size)
+    recency = t_x if any(one.recency_if_alive for one in models) else T
+    x_level, t_x_level, T_level = x[one_each], recency[one_each], T[one_each]
     begins = np.diff(x_level, prepend=-1.0) != 0
     begins[::_STATES_AT_ONCE] = True
     first = np.flatnonzero(begins)

@@ -1,13 +1,13 @@
-"""Predictive quantiles that hold the parameters' uncertainty, too.
+"""Predictive quantiles of mixtures: of draws of uncertain parameters, of several models, of both.
 
-Not knowing the parameters, a customer's law is the mean of the laws at draws of them. Its quantile
-is where that mean reaches a level, which is not the mean of the quantiles.
+A customer's law is then the weighted mean of the laws. Its quantile is where that mean reaches a
+level, which is not the mean of the quantiles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.optimize import elementwise
@@ -17,16 +17,32 @@ from clvforecast.numerics.arrays import FloatArray, IntArray, distinct_rows
 from clvforecast.numerics.laws import CountLaw, SmoothLaw
 from clvforecast.predictive.laws import by_frequency, count_law, spend_law
 
-__all__ = ["mixed_quantiles"]
+__all__ = ["Component", "mixed_quantiles"]
 
 _NEGLIGIBLE_TAIL: Final = 1e-8
 _ROUNDING: Final = 1e-12
 _TOLERANCE: Final = 1e-6
 
 
+class Component(NamedTuple):
+    """Equally likely pairs of models, and how likely they are together.
+
+    All are of the same kind, such as draws of the parameters of one fit.
+    """
+
+    purchases: Sequence[PurchaseModel]
+    spend: Sequence[SpendModel]
+    weight: float = 1.0
+
+    @property
+    def per_customer(self) -> list[FloatArray]:
+        """What differs between customers; if under one draw, then under all but by a fluke."""
+        first = self.purchases[0], self.spend[0]
+        return [value for model in first for value in model.per_customer.values()]
+
+
 def mixed_quantiles(
-    purchases: Sequence[PurchaseModel],
-    spend: Sequence[SpendModel],
+    components: Sequence[Component],
     horizon: float,
     x: FloatArray,
     t_x: FloatArray,
@@ -40,8 +56,8 @@ def mixed_quantiles(
 
     Parameters
     ----------
-    purchases, spend : sequence of PurchaseModel, SpendModel
-        Equally likely pairs.
+    components : sequence of Component
+        Their weights sum to 1.
     horizon : float
         Finite, in time units.
     x, t_x, T, m : ndarray, shape (n,)
@@ -58,24 +74,27 @@ def mixed_quantiles(
     amounts : ndarray, shape (levels, n)
         In money, right to about 1e-6 of the probability beside `spend_law`.
     """
-    # Who differ in a parameter under one draw do so, but by a chance of zero, under all.
-    own = [*purchases[0].per_customer.values(), *spend[0].per_customer.values()]
-    given = (np.broadcast_to(v, x.shape) for v in own)
+    own = {id(value): value for one in components for value in one.per_customer}
+    given = (np.broadcast_to(v, x.shape) for v in own.values())
     (x, t_x, T, m, *_), customer = distinct_rows(x, t_x, T, m, *given)
     one_each = np.empty(x.size, dtype=np.int64)
     one_each[customer] = np.arange(customer.size)
-    purchases = [model.of_customers(one_each, customer.size) for model in purchases]
-    spend = [model.of_customers(one_each, customer.size) for model in spend]
+    components = [_of_customers(one, one_each, customer.size) for one in components]
+    purchases = [model for one in components for model in one.purchases]
+    spend = [model for one in components for model in one.spend]
+    weights = np.concatenate(
+        [np.full(len(one.purchases), one.weight / len(one.purchases)) for one in components]
+    )
     p_alive = np.stack([model.p_alive_given(x, t_x, T) for model in purchases])
     log_scale = np.log(np.stack([model.spend_scale(x, m) for model in spend]))
     span = 0.0, 1.0 - _NEGLIGIBLE_TAIL
     counts, amounts = np.zeros((len(levels), x.size)), np.zeros((len(levels), x.size))
-    for group in by_frequency(purchases[0], x, t_x, T):
+    for group in by_frequency([one.purchases[0] for one in components], x, t_x, T):
         who, row = group.members, group.row
         buying = [model.of_customers(group.one_each, x.size) for model in purchases]
         states = group.x, group.t_x, group.T
         numbers = [count_law(b, horizon, *states, span[1]) for b in buying]
-        mixed = _mixed_counts(numbers, p_alive[:, who], row)
+        mixed = _mixed_counts(numbers, weights, p_alive[:, who], row)
         values = [
             spend_law(b, s, horizon, *states, number, span, rate=rate)
             for b, s, number in zip(buying, spend, numbers, strict=True)
@@ -84,24 +103,40 @@ def mixed_quantiles(
             counts[k, who] = np.argmax(mixed >= level - _ROUNDING, axis=1)
             some = mixed[:, 0] < level
             amounts[k, who[some]] = _mixed_amounts(
-                values, p_alive[:, who[some]], log_scale[:, who[some]], row[some], level
+                values,
+                weights,
+                p_alive[:, who[some]],
+                log_scale[:, who[some]],
+                row[some],
+                level,
             )
     return counts[:, customer], amounts[:, customer]
 
 
-def _mixed_counts(laws: Sequence[CountLaw], p_alive: FloatArray, row: IntArray) -> FloatArray:
+def _of_customers(one: Component, rows: IntArray, customers: int) -> Component:
+    return Component(
+        [model.of_customers(rows, customers) for model in one.purchases],
+        [model.of_customers(rows, customers) for model in one.spend],
+        one.weight,
+    )
+
+
+def _mixed_counts(
+    laws: Sequence[CountLaw], weights: FloatArray, p_alive: FloatArray, row: IntArray
+) -> FloatArray:
     """Probability of at most 0, 1, 2, ... purchases, shape (customers, counts)."""
     n = np.arange(max(law.upto.shape[1] for law in laws))
     mixed = np.zeros((row.size, n.size))
-    for law, alive in zip(laws, p_alive, strict=True):
-        mixed += 1.0 - alive[:, None] * (1.0 - law.cdf(n, np.arange(len(law.upto))[:, None])[row])
-    mixed /= len(laws)
+    for law, weight, alive in zip(laws, weights, p_alive, strict=True):
+        exceeded = 1.0 - law.cdf(n, np.arange(len(law.upto))[:, None])[row]
+        mixed += weight * (1.0 - alive[:, None] * exceeded)
     mixed[:, -1] = 1.0
     return mixed
 
 
 def _mixed_amounts(
     laws: Sequence[SmoothLaw],
+    weights: FloatArray,
     p_alive: FloatArray,
     log_scale: FloatArray,
     row: IntArray,
@@ -114,16 +149,18 @@ def _mixed_amounts(
     def excess(log_amount: FloatArray, customer: IntArray) -> FloatArray:
         customer = customer.astype(np.int64)
         missing = np.zeros(log_amount.shape)
-        for law, alive, scale in zip(laws, p_alive, log_scale, strict=True):
+        for law, weight, alive, scale in zip(laws, weights, p_alive, log_scale, strict=True):
             upto = law.cdf(log_amount - scale[customer], row[customer])
-            missing += alive[customer] * (1.0 - upto)
-        return np.asarray(1.0 - level - missing / len(laws))
+            missing += weight * alive[customer] * (1.0 - upto)
+        return np.asarray(1.0 - level - missing)
 
     low = np.min([law.nodes[0] + scale for law, scale in zip(laws, log_scale, strict=True)], axis=0)
     high = np.max(
         [law.nodes[-1] + scale for law, scale in zip(laws, log_scale, strict=True)], axis=0
     )
+    place = np.arange(row.size)
     found = elementwise.find_root(
-        excess, (low, high), args=(np.arange(row.size),), tolerances={"fatol": _TOLERANCE}
+        excess, (low, high), args=(place,), tolerances={"fatol": _TOLERANCE}
     )
-    return np.asarray(np.exp(found.x))
+    # Tables begin where next to nothing is spent: a level just above that of none is below them.
+    return np.exp(np.where(excess(low, place) >= 0, low, found.x))

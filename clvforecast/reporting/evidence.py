@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from clvforecast.comparison import Comparison, compare
@@ -25,10 +26,11 @@ from clvforecast.decisions import (
 from clvforecast.decisions.segmentation.rules import COHORTS
 from clvforecast.errors import DataError, FitError, suggest
 from clvforecast.evaluation import Backtest, Diagnosis, backtest, diagnose
-from clvforecast.fitting import Fit, ParameterDraws, purchase_model, spend_model
+from clvforecast.fitting import Fit, ParameterDraws, covariate_columns, purchase_model, spend_model
+from clvforecast.fitting.specification import Specification
 from clvforecast.forecasting import forecast
 from clvforecast.historical import historical_clv
-from clvforecast.models import BGNBD, GammaGamma, PurchaseModel, SpendModel
+from clvforecast.models import BGNBD, GammaGamma, Model, PurchaseModel, SpendModel
 from clvforecast.portfolios import Portfolio, portfolio
 from clvforecast.transactions import Transactions
 from clvforecast.units import (
@@ -42,7 +44,8 @@ from clvforecast.units import (
 __all__ = ["Evidence", "Newcomer", "NoBacktest", "gather"]
 
 SIMPLE_FORMULA: Final = "simple formula"
-_DRAWS: Final = 1_000
+_DRAWS: Final = 200
+"""Of the parameters: each stands for a few futures, and working out what it says takes longest."""
 _SIMULATIONS: Final = 500
 """Of the shop: an interval's limit then varies by a tenth of the spread of what is drawn."""
 _CHANGE: Final = 0.10
@@ -82,6 +85,7 @@ class Evidence:
     """What was read, fitted, forecast and checked. Made by `gather`."""
 
     orders: Transactions
+    rfm: pd.DataFrame
     purchases: Fit | PurchaseModel
     spend: Fit | SpendModel
     value: pd.DataFrame
@@ -98,16 +102,6 @@ class Evidence:
     has_posterior: bool
     """Whether intervals of totals hold the uncertainty of the parameters."""
     change: float = _CHANGE
-
-    @property
-    def purchase_model(self) -> PurchaseModel:
-        """The model of purchases."""
-        return purchase_model(self.purchases)
-
-    @property
-    def spend_model(self) -> SpendModel:
-        """The model of spend."""
-        return spend_model(self.spend)
 
     @property
     def margin(self) -> float:
@@ -219,7 +213,7 @@ def gather(
     """Fit what is not fitted, forecast, compare, group, and check; `report` says what is raised."""
     span = _checked_horizon(horizon, time_unit)
     names = _checked_groups(orders, by)
-    rfm = orders.summarize(time_unit, until)
+    rfm = orders.summarize(time_unit, until, segments=covariate_columns(purchases, spend))
     end = rfm.attrs["until"]
     buys = BGNBD.fit(rfm) if purchases is None else purchases
     spends = GammaGamma.fit(rfm) if spend is None else spend
@@ -236,7 +230,7 @@ def gather(
     # Nothing shown depends on the lifespan: the formula is projected over the horizon.
     past = historical_clv(orders, until=end, margin=margin, lifespan=f"{span}{time_unit}")
 
-    models = purchase_model(buys), spend_model(spends)
+    models = purchase_model(buys, rfm), spend_model(spends, rfm)
     simulations = max(_SIMULATIONS, math.ceil(2 / (1 - level)))
 
     def grouped(group: str | pd.Series[str]) -> Segmentation:
@@ -255,6 +249,7 @@ def gather(
 
     return Evidence(
         orders=orders,
+        rfm=rfm,
         purchases=buys,
         spend=spends,
         value=value,
@@ -292,13 +287,17 @@ def gather(
             level=level,
             seed=seed,
         ),
-        backtest=_backtest(orders, models, value, level=level, seed=seed)
+        backtest=_backtest(
+            orders, (_specified(buys), _specified(spends)), value, level=level, seed=seed
+        )
         if with_backtest
         else NoBacktest.NOT_ASKED,
         diagnosis=diagnose(orders, buys, spends, until=end, time_unit=time_unit),
         newcomer=_newcomer_of(models, value.attrs)
         if posterior is None
-        else _newcomer_to(orders, models, value.attrs, level=level, seed=seed),
+        else _newcomer_to(
+            orders, (models[0].kind, models[1].kind), value.attrs, level=level, seed=seed
+        ),
         level=level,
         has_posterior=posterior is not None,
     )
@@ -335,6 +334,11 @@ def _labels(orders: Transactions, names: Sequence[str], until: str) -> list[str 
     return [name if name in rules else own[name] for name in names]
 
 
+def _specified(given: Fit | Model) -> Specification:
+    """How to fit the same model to the past."""
+    return given.specification if isinstance(given, Fit) else Specification(given.kind)
+
+
 def _posterior(
     purchases: Fit | PurchaseModel, spend: Fit | SpendModel, seed: int
 ) -> tuple[ParameterDraws, ParameterDraws] | None:
@@ -348,7 +352,7 @@ def _posterior(
 
 def _backtest(
     orders: Transactions,
-    models: tuple[PurchaseModel, SpendModel],
+    models: tuple[Specification, Specification],
     value: pd.DataFrame,
     *,
     level: float,
@@ -364,7 +368,7 @@ def _backtest(
     try:
         return backtest(
             orders,
-            [(type(models[0]), type(models[1]))],
+            [models],
             cutoffs=[until - dt.timedelta(days=days)],
             horizon=f"{days}D",
             time_unit=value.attrs["time_unit"],
@@ -380,7 +384,7 @@ def _backtest(
 
 def _newcomer_to(
     orders: Transactions,
-    models: tuple[PurchaseModel, SpendModel],
+    kinds: tuple[type[PurchaseModel], type[SpendModel]],
     attrs: Mapping[Hashable, Any],
     *,
     level: float,
@@ -394,7 +398,7 @@ def _newcomer_to(
         margin=attrs["margin"],
         time_unit=attrs["time_unit"],
         until=attrs["until"],
-        models=(type(models[0]), type(models[1])),
+        models=kinds,
         level=level,
         seed=seed,
     ).whole.iloc[0]
@@ -411,4 +415,5 @@ def _newcomer_of(
     rate = discount_rate_per_unit(attrs["annual_discount_rate"], attrs["time_unit"])
     order = attrs["margin"] * spends.expected_spend(0, 0)
     ahead = buys.expected_repeat_purchases(attrs["horizon"], rate=rate)
-    return Newcomer(float(order), float(order * ahead), None, None)
+    # Where covariates make customers differ, he is like any of them.
+    return Newcomer(float(np.mean(order)), float(np.mean(order * ahead)), None, None)

@@ -14,6 +14,7 @@ from clvforecast.transactions.engine import (
     fetch,
     fetch_frame,
     fetch_row,
+    keep_while_used,
 )
 from clvforecast.transactions.summary import in_units
 from clvforecast.transfers import stream
@@ -21,18 +22,19 @@ from clvforecast.units import days_per
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
 
     import ibis
     import pandas as pd
+    import pyarrow as pa
 
     from clvforecast.numerics.arrays import FloatArray, IntArray
 
-__all__ = ["HISTORY", "Histories", "LazySummary", "LazyTable"]
+__all__ = ["Histories", "LazySummary", "LazyTable", "Spends"]
 
-HISTORY: Final = ("frequency", "recency_days", "T_days")
-"""What tells one history from another: whole numbers, so that they can be joined on."""
+_HISTORY: Final = ("frequency", "recency_days", "T_days")
+_COMBINATION: Final = "_combination"
 
 _EXACT_CUSTOMERS: Final = 1_000_000
 """Up to so many repeat customers, every mean spend comes here."""
@@ -132,9 +134,11 @@ class Histories(NamedTuple):
     Attributes
     ----------
     keys : dict of str to ndarray of int
-        The columns `HISTORY`.
+        What tells one history from another: whole numbers, so that they can be joined on.
     x, t_x, T : ndarray
         Frequency, recency and age, times in the unit of the summary.
+    combination : ndarray of int
+        The row of `LazySummary.combinations`: customers of one history are of the same segments.
     customers : ndarray
         How many customers have each.
     least, most : ndarray
@@ -145,9 +149,29 @@ class Histories(NamedTuple):
     x: FloatArray
     t_x: FloatArray
     T: FloatArray
+    combination: IntArray
     customers: FloatArray
     least: FloatArray
     most: FloatArray
+
+
+class Spends(NamedTuple):
+    """Distinct frequencies and mean spends; arrays of shape (n,).
+
+    Attributes
+    ----------
+    x, m : ndarray
+        Frequency and mean spend.
+    combination : ndarray of int
+        The row of `LazySummary.combinations`.
+    customers : ndarray
+        How many customers have them.
+    """
+
+    x: FloatArray
+    m: FloatArray
+    combination: IntArray
+    customers: FloatArray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,7 +180,8 @@ class LazySummary(LazyTable):
 
     Made by ``Transactions.summarize(..., lazy=True)``. `BGNBD.fit`, `GammaGamma.fit` and
     `clvforecast.forecast` take it where they take a DataFrame: distinct histories, with the number
-    of customers who have each, are all that comes to Python.
+    of customers who have each, are all that comes to Python. Covariates are the segments that
+    were summarised beside: with them a history is of one combination of segments.
 
     The customers are worked out once, into a temporary table of the engine, which lives as long
     as this object and whatever was made of it.
@@ -164,24 +189,30 @@ class LazySummary(LazyTable):
     Attributes
     ----------
     table : ibis.Table
-        ``customer_id``, ``frequency``, ``recency``, ``T`` and ``monetary_value``, as in the
-        DataFrame, in no particular order.
+        ``customer_id``, ``frequency``, ``recency``, ``T``, ``monetary_value`` and any segments, as
+        in the DataFrame, in no particular order.
     attrs : dict
         ``time_unit`` and ``until``.
     customers : int
         Number of customers; also ``len()``.
     days : ibis.Table
         The same with recency and T in whole days, ``recency_days`` and ``T_days``.
+    segments : tuple of str
+        The segment columns.
     """
 
     days: ibis.Table
+    segments: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, days: ibis.Table, time_unit: str, until: dt.date) -> LazySummary:
+    def of(
+        cls, days: ibis.Table, time_unit: str, until: dt.date, segments: Sequence[str] = ()
+    ) -> LazySummary:
         """Take a summary in whole days, of a table that is worked out and kept where it is."""
         customers = int(fetch_row(days.agg(customers=days.count()))["customers"])
         attrs: dict[Hashable | None, Any] = {"time_unit": time_unit, "until": until.isoformat()}
-        return cls(in_units(days, days_per(time_unit)), attrs, customers, days)
+        table = in_units(days, days_per(time_unit), segments)
+        return cls(table, attrs, customers, days, tuple(segments))
 
     @property
     def time_unit(self) -> str:
@@ -196,24 +227,68 @@ class LazySummary(LazyTable):
     @cached_property
     def histories(self) -> Histories:
         """Every distinct history, fetched once."""
-        spend = self.days.monetary_value
-        grouped = self.days.group_by(*HISTORY).agg(
-            customers=self.days.count(), least=spend.min(), most=spend.max()
+        numbered = self.numbered
+        spend = numbered.monetary_value
+        names = (*_HISTORY, *self._numbers)
+        grouped = numbered.group_by(*names).agg(
+            customers=numbered.count(), least=spend.min(), most=spend.max()
         )
-        rows = fetch(grouped.order_by(HISTORY))
-        keys = {name: rows[name].to_numpy().astype(np.int64) for name in HISTORY}
+        rows = fetch(grouped.order_by(names))
+        keys = {name: rows[name].to_numpy().astype(np.int64) for name in names}
         length = days_per(self.time_unit)
-        x, *times = (keys[name].astype(float) for name in HISTORY)
+        x, *times = (keys[name].astype(float) for name in _HISTORY)
         t_x, T = (days / length for days in times)
         others = (rows[name].to_numpy().astype(float) for name in ("customers", "least", "most"))
-        return Histories(keys, x, t_x, T, *others)
+        return Histories(keys, x, t_x, T, _combination_of(rows), *others)
 
-    def spends(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    @cached_property
+    def combinations(self) -> pd.DataFrame:
+        """The segments that customers have together: a row for each, fetched once.
+
+        Without segments there is one row, and no column.
+        """
+        import pandas as pd
+
+        if not self.segments:
+            return pd.DataFrame(index=[0])
+        found = fetch_frame(self._every_combination, [_COMBINATION])
+        return found.set_axis(list(self.segments), axis=1)
+
+    @cached_property
+    def numbered(self) -> ibis.Table:
+        """The customers in whole days, with the number of their combination of segments.
+
+        It is what `histories` are joined to by their keys.
+        """
+        if not self.segments:
+            return self.days
+        every = self._every_combination
+        same = [
+            part
+            for name, key in zip(self.segments, _numbered(self.segments), strict=True)
+            for part in _both_equal(self.days[name], every[key])
+        ]
+        joined = self.days.join(every, same)
+        return joined.select("customer_id", *_HISTORY, "monetary_value", _COMBINATION)
+
+    @property
+    def _numbers(self) -> tuple[str, ...]:
+        """The key that the segments bring."""
+        return (_COMBINATION,) if self.segments else ()
+
+    @cached_property
+    def _every_combination(self) -> ibis.Table:
+        """The distinct segments with a number each, worked out once, so that they keep it."""
+        import ibis
+
+        keys = _numbered(self.segments)
+        named = {key: self.days[name] for key, name in zip(keys, self.segments, strict=True)}
+        every = self.days.select(**named).distinct()
+        in_order = ibis.window(order_by=keys)
+        return keep_while_used(every.mutate(**{_COMBINATION: ibis.row_number().over(in_order)}))
+
+    def spends(self) -> Spends:
         """Frequency and mean spend of customers with both, and how many have them.
-
-        Returns
-        -------
-        x, m, customers : ndarray, shape (n,)
 
         Notes
         -----
@@ -229,16 +304,17 @@ class LazySummary(LazyTable):
         ``(p x + q) / sqrt(108)`` and ``(p x + q) / 8``. So a customer's log-likelihood is off by
         less than ``1e-9 (p x + q)``, whatever the mean spends.
         """
-        bought = self.days.filter((self.days.frequency > 0) & (self.days.monetary_value > 0))
+        bought = self.numbered
+        bought = bought.filter((bought.frequency > 0) & (bought.monetary_value > 0))
         found = self.histories
         if found.customers[found.x > 0].sum() <= _EXACT_CUSTOMERS:
-            keys = ("frequency", "monetary_value")
+            keys = ("frequency", "monetary_value", *self._numbers)
             rows = fetch(bought.group_by(*keys).agg(customers=bought.count()).order_by(keys))
-            x, m, n = (rows[name].to_numpy().astype(float) for name in (*keys, "customers"))
-            return x, m, n
+            x, m, n = (rows[name].to_numpy().astype(float) for name in (*keys[:2], "customers"))
+            return Spends(x, m, _combination_of(rows), n)
         return self._binned(bought)
 
-    def _binned(self, bought: ibis.Table) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _binned(self, bought: ibis.Table) -> Spends:
         import ibis
 
         _ = ibis._
@@ -246,15 +322,43 @@ class LazySummary(LazyTable):
         fine = fine.mutate(_bin=fine._fine.floor().cast("int64"))
         # From the middle of the bin: squares of the logarithms themselves would cancel.
         fine = fine.mutate(_off=fine._fine - fine._bin.cast("float64") - 0.5)
-        keys = ("frequency", "_bin")
+        keys = ("frequency", "_bin", *self._numbers)
         rows = fetch(
             fine.group_by(*keys)
             .agg(customers=_.count(), off=_._off.mean(), square=(_._off * _._off).mean())
             .order_by(keys)
         )
         x, bins, n, off, square = (
-            rows[name].to_numpy().astype(float) for name in (*keys, "customers", "off", "square")
+            rows[name].to_numpy().astype(float)
+            for name in (*keys[:2], "customers", "off", "square")
         )
         spread = np.sqrt(np.maximum(square - off**2, 0.0))
         m = np.exp((bins + 0.5 + off + np.array([[-1.0], [1.0]]) * spread) / _BINS_PER_LOG)
-        return np.tile(x, 2), m.ravel(), np.tile(0.5 * n, 2)
+        twice = np.tile(_combination_of(rows), 2)
+        return Spends(np.tile(x, 2), m.ravel(), twice, np.tile(0.5 * n, 2))
+
+
+def _combination_of(rows: pa.Table) -> IntArray:
+    if _COMBINATION not in rows.column_names:
+        return np.zeros(rows.num_rows, dtype=np.int64)
+    return np.asarray(rows[_COMBINATION].to_numpy(), dtype=np.int64)
+
+
+def _numbered(segments: Sequence[str]) -> list[str]:
+    """Names that no column of a summary has."""
+    return [f"_segment_{i}" for i in range(len(segments))]
+
+
+def _both_equal(one: Any, other: Any) -> tuple[Any, Any]:
+    """Conditions under which two values are equal or both missing, such as engines hash."""
+    missing = one.isnull() == other.isnull()  # noqa: PD003 - Ibis
+    return missing, _known(one) == _known(other)
+
+
+def _known(values: Any) -> Any:
+    """The values, with something of their own kind for those that are missing."""
+    if values.type().is_numeric():
+        return values.fill_null(0)
+    if values.type().is_boolean():
+        return values.fill_null(False)
+    return values.cast("string").fill_null("")

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from clvforecast.errors import DataError
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
@@ -40,6 +42,7 @@ __all__ = [
     "holdout",
     "in_units",
     "rfm_days",
+    "with_segments",
 ]
 
 _ROUNDING: Final = 1e-9
@@ -102,7 +105,7 @@ def by_customer(
     """
     import ibis
 
-    if not has_refunds and days.get_backend().has_operation(ibis.expr.operations.ArgMin):
+    if not has_refunds and _finds_first(days.get_backend()):
         return _by_buyer(days, keys, account=account)
     # The first day of the customer beside each of its days: with it the spend of the repeat days
     # is a sum, not a difference that cancels, and one pass tells early refunds from later ones.
@@ -128,6 +131,14 @@ def by_customer(
             "early_refunds": days.count(where=~bought & days._first.notnull() & ~later),
         }
     return days.group_by(*keys).agg(**columns)
+
+
+def _finds_first(backend: Any) -> bool:
+    """Whether an engine finds the amount of the first day, beside the first day and the last."""
+    import ibis
+
+    # SQLite takes it from the row of the minimum, and of several extremes from any of their rows.
+    return backend.name != "sqlite" and backend.has_operation(ibis.expr.operations.ArgMin)
 
 
 def _by_buyer(days: ibis.Table, keys: Sequence[str], *, account: bool) -> ibis.Table:
@@ -190,15 +201,34 @@ def rfm_days(customers: ibis.Table, end: dt.date) -> ibis.Table:
     )
 
 
-def in_units(summary: ibis.Table, length: float) -> ibis.Table:
+def with_segments(summary: ibis.Table, segments: ibis.Table) -> ibis.Table:
+    """Express an RFM summary in days with the segments of each customer beside.
+
+    Raises
+    ------
+    DataError
+        If a segment has the name of a column of a summary. Engines do not all tell "t" from "T".
+    """
+    taken = {name.casefold() for name in (*summary.columns, "recency", "T")}
+    for name in segments.drop("customer_id").columns:
+        if name.casefold() in taken:
+            raise DataError(
+                f"The segment column {name!r} has a name that the summary needs for itself. "
+                "Rename it before reading the orders."
+            )
+    return summary.join(segments, "customer_id")
+
+
+def in_units(summary: ibis.Table, length: float, segments: Sequence[str] = ()) -> ibis.Table:
     """Express an RFM summary in days in units of `length` days."""
     return summary.select(
         "customer_id",
         "frequency",
+        *segments,
         recency=summary.recency_days.cast("float64") / length,
         T=summary.T_days.cast("float64") / length,
         monetary_value=summary.monetary_value,
-    )
+    ).relocate(*segments, after="monetary_value")
 
 
 def holdout(days: ibis.Table, cutoff: dt.date) -> ibis.Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, overload
 
 from clvforecast.errors import DataError, suggest
+from clvforecast.transactions.dating.stated import as_day
 from clvforecast.transactions.engine import fetch_frame, keep_while_used
 from clvforecast.transactions.lazy import LazySummary
 from clvforecast.transactions.summary import (
@@ -19,6 +20,7 @@ from clvforecast.transactions.summary import (
     holdout,
     in_units,
     rfm_days,
+    with_segments,
 )
 from clvforecast.units import check_time_unit, days_per, duration_in_units
 
@@ -34,24 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Split", "Transactions", "as_day"]
 
 _CUSTOMER = ["customer_id"]
-
-
-def as_day(value: str | dt.date, name: str) -> dt.date:
-    """Read a stated day: ISO text, a date or a timestamp without a time of day that matters.
-
-    >>> as_day("2024-03-01", "until")
-    datetime.date(2024, 3, 1)
-    """
-    try:
-        if isinstance(value, str):
-            return dt.date.fromisoformat(value.strip())
-        if isinstance(value, dt.datetime):  # NaT too, whose date() is NaT
-            value = value.date()
-        if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-            return value
-    except ValueError:
-        pass
-    raise DataError(f"{name}={value!r} is not a day. Write it as YYYY-MM-DD, such as '2024-12-31'.")
 
 
 class Split(NamedTuple):
@@ -120,16 +104,27 @@ class Transactions:
         time_unit: str = ...,
         until: str | dt.date | None = ...,
         *,
+        segments: str | Sequence[str] = ...,
         lazy: Literal[False] = ...,
     ) -> pd.DataFrame: ...
 
     @overload
     def summarize(
-        self, time_unit: str = ..., until: str | dt.date | None = ..., *, lazy: Literal[True]
+        self,
+        time_unit: str = ...,
+        until: str | dt.date | None = ...,
+        *,
+        segments: str | Sequence[str] = ...,
+        lazy: Literal[True],
     ) -> LazySummary: ...
 
     def summarize(
-        self, time_unit: str = "D", until: str | dt.date | None = None, *, lazy: bool = False
+        self,
+        time_unit: str = "D",
+        until: str | dt.date | None = None,
+        *,
+        segments: str | Sequence[str] = (),
+        lazy: bool = False,
     ) -> pd.DataFrame | LazySummary:
         """Summarise each customer by frequency, recency, T and monetary value.
 
@@ -140,6 +135,8 @@ class Transactions:
         until : str or datetime.date, optional
             The end of observation, instead of `self.until`. An earlier one leaves out what came
             after; a later one says that nothing did.
+        segments : str or sequence of str
+            Segment columns to put beside, as covariates: what `customer_segments` says of each.
         lazy : bool
             Leave the summary in the engine that has the orders: for more customers than fit here.
 
@@ -155,8 +152,8 @@ class Transactions:
         Raises
         ------
         DataError
-            If the unit is not one, or nobody has bought by `until`. With `lazy`, also if the
-            engine allows no temporary table.
+            If the unit or a segment column is none, or nobody has bought by `until`. With `lazy`,
+            also if the engine allows no temporary table.
 
         Examples
         --------
@@ -173,13 +170,17 @@ class Transactions:
         end = self._end(until)
         customers = self._customers(end)
         days = rfm_days(customers, end)
+        names = (segments,) if isinstance(segments, str) else tuple(dict.fromkeys(segments))
+        if names:
+            days = with_segments(days, self._first_segments(names, end))
         if lazy:
-            kept = days if customers is self.customers else keep_while_used(days)
-            summary = LazySummary.of(kept, time_unit, end)
+            worked_out = customers is self.customers and not names
+            kept = days if worked_out else keep_while_used(days)
+            summary = LazySummary.of(kept, time_unit, end, names)
             if not summary.customers:
                 raise self._nobody_by(end)
             return summary
-        rfm = fetch_frame(in_units(days, length), _CUSTOMER)
+        rfm = fetch_frame(in_units(days, length, names), _CUSTOMER)
         if rfm.empty:
             raise self._nobody_by(end)
         rfm.attrs = {"time_unit": time_unit, "until": end.isoformat()}
@@ -408,11 +409,10 @@ class Transactions:
         if not self.segments:
             raise DataError("The orders were read without segment columns; pass segments=.")
         end = self._end(until)
-        orders, inside = self._with_segments(self.segments)
-        frame = fetch_frame(first_segments(orders, self._days(end), list(inside)), _CUSTOMER)
+        frame = fetch_frame(self._first_segments(self.segments, end), _CUSTOMER)
         if frame.empty:
             raise self._nobody_by(end)
-        return frame.rename(columns=inside)
+        return frame
 
     def purchase_days(self, until: str | dt.date | None = None) -> ibis.Table:
         """Express the purchase days: one row per customer and day with a purchase.
@@ -449,6 +449,14 @@ class Transactions:
         inside = {f"_segment_{i}": name for i, name in enumerate(chosen)}
         orders = self.table.mutate(**{key: self.table[name] for key, name in inside.items()})
         return orders, inside
+
+    def _first_segments(self, names: Sequence[str], end: dt.date) -> ibis.Table:
+        """Express those of the segments in which each customer bought first."""
+        self._with_segments(names)
+        orders, inside = self._with_segments(self.segments)
+        first = first_segments(orders, self._days(end), list(inside))
+        key = {name: key for key, name in inside.items()}
+        return first.select("customer_id", **{name: first[key[name]] for name in names})
 
     def _end(self, until: str | dt.date | None) -> dt.date:
         return self.until if until is None else as_day(until, "until")

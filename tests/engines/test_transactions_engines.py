@@ -326,13 +326,47 @@ def test_lazily_the_same_everywhere(
     pd.testing.assert_frame_equal(written, expected, rtol=1e-9, atol=0)
 
     monkeypatch.setattr(lazy, "_EXACT_CUSTOMERS", 0)
-    x, m, n = kept.spends()
+    x, m, _, n = kept.spends()
     known = rfm[rfm["monetary_value"] > 0]
     logs = np.log(known["monetary_value"])
     by_count = known.groupby("frequency").size()
     assert {count: n[x == count].sum() for count in by_count.index} == by_count.to_dict()
     assert n @ np.log(m) == pytest.approx(logs.sum(), rel=1e-12)
     assert n @ np.log(m) ** 2 == pytest.approx((logs**2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("load", ["parquet", *ENGINES[-4:]], indirect=True)
+def test_covariates_lazily_the_same_everywhere(load: Loader, tmp_path: Path) -> None:
+    """Where segments are missing, too: they tell histories apart, and find them again."""
+    shop = some_shop()
+    numbers = [int(client) for client in shop["client"]]
+    shop |= {
+        "channel": [("shop", "web")[number % 2] for number in numbers],
+        "aisle": [(None, "", "a", "b")[number // 2 % 4] for number in numbers],
+    }
+    segments = ["aisle", "channel"]
+    kept = read(load, shop, segments=segments).summarize("W", segments=segments, lazy=True)
+    rfm = read(lambda rows: (frame_of(rows), {}), shop, segments=segments).summarize(
+        "W", segments=segments
+    )
+    assert kept.table.columns == ("customer_id", *rfm.columns)
+    pd.testing.assert_frame_equal(kept.to_pandas(), rfm, rtol=1e-12)
+    assert 4 <= len(kept.combinations) == len(rfm[segments].drop_duplicates()) <= 8
+
+    kinds = clv.BGNBD, clv.GammaGamma
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", clv.FitWarning)
+        here, there = (
+            [model.fit(data, covariates="channel", ridge=0.01) for model in kinds]
+            for data in (rfm, kept)
+        )
+    for one, other in zip(here, there, strict=True):
+        assert other.parameters == pytest.approx(one.parameters, rel=1e-9)
+    terms: Any = {"horizon": "26W", "margin": 0.3, "level": 0.8}
+    expected = clv.forecast(*here, rfm, **terms)
+    clv.forecast(*here, kept, **terms).to_parquet(tmp_path / "value.parquet")
+    written = pd.read_parquet(tmp_path / "value.parquet").set_index("customer_id").sort_index()
+    pd.testing.assert_frame_equal(written, expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("tz", ["Europe/Berlin", "Asia/Tehran", "Pacific/Kiritimati", "UTC"])

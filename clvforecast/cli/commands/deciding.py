@@ -122,6 +122,7 @@ def _segmented_at(
     if as_day(day, "since") >= log.until:
         raise DataError(f"since={day!r} is not before the end of observation, {log.until}.")
     with console.progress(f"Summarising the customers of {day}"):
-        rfm = log.summarize(time_unit=models.unit(kept), until=day)
-    fits = kept or fit_models(rfm, ridge=models.ridge, names=models.names)
+        columns = models.covariates(kept)
+        rfm = log.summarize(time_unit=models.unit(kept), until=day, segments=columns)
+    fits = kept or fit_models(rfm, ridge=models.ridge, orders=log, names=models.names)
     return grouping.work_out(stages.forecast_of(fits, rfm, value), log, fits, rfm)

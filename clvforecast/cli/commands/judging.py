@@ -42,7 +42,7 @@ def backtest(
     to.check(orders.source)
     with console.progress("Getting ready"):
         past.check()
-    found = past.work_out(stages.read(orders))
+    found = past.work_out(stages.read(orders, segments=past.covariates))
     stages.hand_on_result(
         found,
         found.table.set_index("cutoff"),
@@ -66,7 +66,7 @@ def diagnose(
     to.check(orders.source)
     output.check_target(models.save, output.FITS, source=orders.source)
     kept = stages.kept_fits(models)
-    log = stages.read(orders)
+    log = stages.read(orders, segments=models.covariates(kept))
     fits = kept or stages.fitted(log, None, models)[0]
     found = diagnosed(log, fits, models.time_unit)
     stages.hand_on_result(
@@ -88,7 +88,7 @@ def select(
     """Fit several models of purchases, and say which to use and which are as good."""
     to = ResultOptions(as_json=as_json, target=target)
     to.check(orders.source)
-    found = choice.work_out(stages.read(orders))
+    found = choice.work_out(stages.read(orders, segments=choice.covariates))
     stages.hand_on_result(found, found.table, to, show=lambda: decisions.show(found, found.table))
 
 

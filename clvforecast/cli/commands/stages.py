@@ -58,10 +58,10 @@ def read(
     return log
 
 
-def summarized(log: Transactions, time_unit: str) -> pd.DataFrame:
-    """Summarise the customers."""
+def summarized(log: Transactions, time_unit: str, *, segments: Sequence[str] = ()) -> pd.DataFrame:
+    """Summarise the customers, with their segments if asked."""
     with console.progress("Summarising the customers"):
-        return log.summarize(time_unit=str(time_unit))
+        return log.summarize(time_unit=str(time_unit), segments=segments)
 
 
 def opened(
@@ -76,7 +76,8 @@ def opened(
     with console.progress("Getting ready"):
         value.check()
     kept = kept_fits(models)
-    return read(orders, segments=segments), kept
+    columns = dict.fromkeys([*segments, *models.covariates(kept)])
+    return read(orders, segments=list(columns)), kept
 
 
 def kept_fits(models: FitOptions) -> Fits | None:
@@ -89,13 +90,15 @@ def kept_fits(models: FitOptions) -> Fits | None:
 
 def fitted(log: Transactions, kept: Fits | None, models: FitOptions) -> tuple[Fits, pd.DataFrame]:
     """Summarise the orders; fit the models, unless there are fits."""
-    rfm = summarized(log, models.unit(kept))
-    return kept or fit_and_save(rfm, models), rfm
+    rfm = summarized(log, models.unit(kept), segments=models.covariates(kept))
+    return kept or fit_and_save(rfm, models, log), rfm
 
 
-def fit_and_save(rfm: pd.DataFrame | clv.LazySummary, models: FitOptions) -> Fits:
+def fit_and_save(
+    rfm: pd.DataFrame | clv.LazySummary, models: FitOptions, log: Transactions
+) -> Fits:
     """Fit the models, and keep the fits if that is asked for."""
-    fits = fit_models(rfm, ridge=models.ridge, names=models.names)
+    fits = fit_models(rfm, ridge=models.ridge, orders=log, names=models.names)
     if models.save:
         save_fits(fits, models.save)
     return fits

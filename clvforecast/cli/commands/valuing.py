@@ -10,7 +10,14 @@ import clvforecast as clv
 from clvforecast.cli import console, output
 from clvforecast.cli.app import app
 from clvforecast.cli.commands import stages
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits, fit_models, named_models, save_fits
+from clvforecast.cli.fits import (
+    DEFAULT_UNIT,
+    Fits,
+    covariates_of,
+    fit_models,
+    named_models,
+    save_fits,
+)
 from clvforecast.cli.grouping import command
 from clvforecast.cli.options.formula import By, HistoricalOptions, Quantile
 from clvforecast.cli.options.models import FitOptions, NamedModels, Ridge, Save, Unit
@@ -58,9 +65,10 @@ def fit(
     output.check_target(save, output.FITS, source=orders.source)
     if save and target and save.resolve() == target.resolve():
         raise typer.BadParameter("--save and -o name the same file. Give each its own.")
-    named_models(model or ())
-    rfm = stages.summarized(stages.read(orders), time_unit or DEFAULT_UNIT)
-    fits = fit_models(rfm, ridge=ridge, names=model or ())
+    columns = covariates_of(named_models(model or ()))
+    log = stages.read(orders, segments=columns)
+    rfm = stages.summarized(log, time_unit or DEFAULT_UNIT, segments=columns)
+    fits = fit_models(rfm, ridge=ridge, orders=log, names=model or ())
     if save:
         save_fits(fits, save)
     if console.on_terminal():
@@ -177,8 +185,9 @@ def _forecast_lazily(
 ) -> None:
     """Forecast without a customer passing through here."""
     with console.progress("Summarising the customers"):
-        rfm = log.summarize(time_unit=models.unit(kept), lazy=True)
-    fits = kept or stages.fit_and_save(rfm, models)
+        columns = models.covariates(kept)
+        rfm = log.summarize(time_unit=models.unit(kept), segments=columns, lazy=True)
+    fits = kept or stages.fit_and_save(rfm, models, log)
     with console.progress("Forecasting"):
         table = clv.forecast(fits.purchases, fits.spend, rfm, **value.terms())
         output.write_lazily(table, target)

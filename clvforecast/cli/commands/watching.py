@@ -65,7 +65,8 @@ def monitor(orders: OrderOptions, watched: MonitorOptions, to: ResultOptions) ->
     """
     to.check(orders.source)
     kept = read_fits(watched.files) if watched.files else None
-    found = watched.work_out(stages.read(orders, segments=watched.columns), kept)
+    columns = dict.fromkeys([*watched.columns, *watched.covariates(kept)])
+    found = watched.work_out(stages.read(orders, segments=list(columns)), kept)
     table = watched.chosen(found)
     stages.hand_on_result(
         found,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clvforecast.cli import console
-from clvforecast.cli.fits import DEFAULT_UNIT, named_models
+from clvforecast.cli.fits import DEFAULT_UNIT, covariates_of, named_models
 from clvforecast.cli.options.models import Ridge, Unit, is_file
 from clvforecast.cli.options.panels import panel
 
@@ -66,8 +66,8 @@ class BacktestOptions:
         list[str] | None,
         _option(
             metavar="NAME",
-            text="The purchase model to hold against the past: bgnbd, mbgnbd or "
-            "pareto-nbd; given again, several beside each other. Default: bgnbd.",
+            text="The purchase model to hold against the past, as of clv forecast; given again, "
+            "several beside each other. Default: bgnbd.",
         ),
     ] = None
     time_unit: Unit = None
@@ -95,6 +95,12 @@ class BacktestOptions:
         for name, count in (("n", self.origins), ("workers", self.workers)):
             if count is not None:
                 checked_count(count, name, 1)
+
+    @property
+    def covariates(self) -> list[str]:
+        """The columns of the orders that the models need."""
+        pairs = (named_models([name]) for name in self.model or ())
+        return list(dict.fromkeys(name for pair in pairs for name in covariates_of(pair)))
 
     def work_out(self, log: "Transactions") -> "Backtest":
         """Hold the forecasts against what came, with a progress bar if somebody is watching."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clvforecast.cli.fits import DEFAULT_UNIT
+from clvforecast.cli.fits import DEFAULT_UNIT, covariates_of, named_models
 from clvforecast.cli.options.panels import panel
 
 if TYPE_CHECKING:
@@ -67,19 +67,20 @@ Models = Annotated[
     list[str] | None,
     _option(
         metavar="NAME|FILE",
-        text="Fit this model: bgnbd, mbgnbd or pareto-nbd, and gamma-gamma. Or use the fits in "
-        "this file of --save instead; twice, for two files of one fit each.",
+        text="Fit this model: bgnbd, mbgnbd, pareto-nbd, bgcnbd or mbgcnbd, and gamma-gamma; with "
+        "a calendar or covariates, 'mbgnbd; calendar: month + trend; covariates: channel'. Or use "
+        "the fits in this file of --save instead; twice, for two files of one fit each.",
     ),
 ]
 NamedModels = Annotated[
     list[str] | None,
-    _option(metavar="NAME", text="The model to fit: bgnbd, mbgnbd or pareto-nbd. Default: bgnbd."),
+    _option(metavar="NAME", text="The model to fit, as of clv forecast. Default: bgnbd."),
 ]
 
 
 def is_file(name: str) -> bool:
     """Whether `--model` names a file: it has an ending, which no model has."""
-    return bool(Path(name).suffix) or "/" in name
+    return ";" not in name and (bool(Path(name).suffix) or "/" in name)
 
 
 def fit_files(given: Sequence[str] | None) -> list[Path]:
@@ -121,6 +122,10 @@ class FitOptions:
     def names(self) -> list[str]:
         """The models that `--model` names."""
         return [name for name in self.model or () if not is_file(name)]
+
+    def covariates(self, kept: "Fits | None") -> list[str]:
+        """The columns of the orders that the models need."""
+        return covariates_of(kept or named_models(self.names))
 
     def unit(self, kept: "Fits | None") -> str:
         """The unit that is asked for, that of the fits there are, or weeks."""

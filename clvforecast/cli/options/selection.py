@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from clvforecast.cli import console
-from clvforecast.cli.fits import DEFAULT_UNIT
+from clvforecast.cli.fits import DEFAULT_UNIT, covariates_of, named_models
 from clvforecast.cli.options.models import Ridge, Unit
 from clvforecast.cli.options.panels import panel
 
@@ -35,7 +35,7 @@ class SelectionOptions:
         list[str] | None,
         _option(
             metavar="NAME",
-            text="A candidate: bgnbd, mbgnbd or pareto-nbd; may be given again. Default: all.",
+            text="A candidate, as of clv forecast; may be given again. Default: all models.",
         ),
     ] = None
     by: Annotated[
@@ -55,8 +55,18 @@ class SelectionOptions:
         int, _option(metavar="NUMBER", text="Bootstrap replicates for its standard errors.")
     ] = 200
     seed: Annotated[int, _option(metavar="NUMBER", text="Seed of the random numbers.")] = 0
+    stack: Annotated[
+        bool,
+        _option(text="Weigh all candidates so that mixed they foretold best; with --by backtest."),
+    ] = False
     time_unit: Unit = None
     ridge: Ridge = None
+
+    @property
+    def covariates(self) -> list[str]:
+        """The columns of the orders that the candidates need."""
+        pairs = (named_models([name]) for name in self.model or ())
+        return list(dict.fromkeys(name for pair in pairs for name in covariates_of(pair)))
 
     def work_out(self, log: "Transactions") -> "Selection":
         """Fit the candidates and hold them beside each other."""
@@ -73,5 +83,6 @@ class SelectionOptions:
             ridge=self.ridge or 0.0,
             replicates=self.replicates,
             seed=self.seed,
+            stack=self.stack,
             progress=console.watched(),
         )

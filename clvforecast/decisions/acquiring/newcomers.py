@@ -104,7 +104,8 @@ def repeat_orders(model: PurchaseModel, horizon: float, rate: float) -> RepeatOr
     is ``exp(-rate t) M(t)`` and the integral of ``rate exp(-rate s) M(s)`` over s in (0, t).
     """
     times = Curves.times(horizon)
-    each = type(model)(*(np.atleast_1d(v)[:, None] for v in model.parameters.values()))
+    columns = {name: np.atleast_1d(v)[:, None] for name, v in model.parameters.items()}
+    each = model.with_parameters(**columns)
     expected = each.expected_repeat_purchases(times)
     if rate == 0:
         return RepeatOrders(expected, expected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from scipy.optimize import minimize
 from clvforecast.decisions.acquiring.charts import Chart, chart_of
 from clvforecast.errors import FitError
 from clvforecast.fitting.cells import Cells
+from clvforecast.fitting.regression.preparing import Customers
+from clvforecast.fitting.regularity import chosen_settings
 from clvforecast.models import Model
 from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.numerics.optimise import Derivatives
@@ -54,6 +56,7 @@ class GroupDraws:
     _chart: Chart
     _model: type[Model]
     _scale: float
+    _settings: Mapping[str, Any]
 
     @property
     def model(self) -> Model:
@@ -62,7 +65,8 @@ class GroupDraws:
 
     def at(self, coordinates: FloatArray) -> Model:
         """The model at other coordinates, shape (k, n)."""
-        return self._model(*self._chart.parameters(coordinates)).rescaled(self._scale)
+        model = self._model(*self._chart.parameters(coordinates), **self._settings)
+        return model.rescaled(self._scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +142,17 @@ def draw_groups(
     """
     chart = chart_of(model)
     known = model.informative(*columns)
-    everyone = _cells(model, columns, known, None)
+    learnt = [column[known] for column in columns]
+    customers = Customers(learnt, np.ones(int(known.sum())), np.flatnonzero(known))
+    settings = chosen_settings(model, customers)
+    everyone = _cells(model, columns, known, None, settings)
     start = chart.coordinates(next(iter(model.starting_points())))
     peak = _peak(everyone, chart, np.zeros(start.size), _PRIOR_SD, start)
     parts: list[Cells | None] = [everyone]
     spreads, expansions, laws = np.array([_PRIOR_SD]), [], []
     if groups > 1:
         parts = [
-            _cells(model, columns, mine, everyone.scale) if mine.any() else None
+            _cells(model, columns, mine, everyone.scale, settings) if mine.any() else None
             for mine in (known & (codes == g) for g in range(groups))
         ]
         spreads = _SPREADS
@@ -205,21 +212,26 @@ def draw_groups(
                 _chart=chart,
                 _model=model,
                 _scale=everyone.scale,
+                _settings=everyone.settings,
             )
         )
     return found
 
 
 def _cells(
-    model: type[Model], columns: Sequence[FloatArray], rows: Any, scale: float | None
+    model: type[Model],
+    columns: Sequence[FloatArray],
+    rows: Any,
+    scale: float | None,
+    settings: Mapping[str, Any],
 ) -> Cells:
     """Weighted cells of some customers, on a scale of their own or a given one."""
     some, weights = model.cells(*(c[rows] for c in columns), weights=np.ones(int(rows.sum())))
     if scale is None:
-        return Cells.of(model, some, weights)
+        return Cells.of(model, some, weights, **settings)
     named = zip(model.columns, some, strict=True)
     scaled = tuple(c / scale if name in model.scaled_columns else c for name, c in named)
-    return Cells(model, scaled, weights, scale)
+    return Cells(model, scaled, weights, scale, settings)
 
 
 def _peak(

@@ -66,7 +66,8 @@ def law_tests(
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FitWarning)  # a remark of the fit, in the notes
-                whole, *each = (model.fit(part) for part in (histories, *parts))
+                whole = model.fit(histories)
+                each = [model.fit(part, **whole.model.settings) for part in parts]
             test = likelihood_ratio_test(whole, each)
         except FitError as error:
             notes.append(f"Whether one {model.name} law is enough was not tested: {error}")

@@ -86,7 +86,7 @@ def _slopes(fit: Fit, span: float) -> FloatArray:
     slopes = []
     for name, value in fit.parameters.items():
         moved = [
-            meaning(type(fit.model)(**{**fit.parameters, name: value * math.exp(step)}), span)
+            meaning(fit.model.with_parameters(**{name: value * math.exp(step)}), span)
             for step in (-_STEP, _STEP)
         ]
         slopes.append(math.log(moved[1] / moved[0]) / (2 * _STEP))

@@ -67,7 +67,8 @@ def _compared(
     span: float,
     is_of_all: bool,
 ) -> dict[str, Any]:
-    kind = type(given.model if isinstance(given, Fit) else given)
+    model = given.model if isinstance(given, Fit) else given
+    kind, settings = type(model), model.settings
     groups = rfm[new], rfm[~new]
     row: dict[str, Any] = {
         "customers": len(groups[0]),
@@ -83,9 +84,10 @@ def _compared(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)
-            is_fit = is_of_all and isinstance(given, Fit)
-            whole = given if is_fit else fit(kind, rfm, time_unit=time_unit)
-            apart = [fit(kind, group, time_unit=time_unit) for group in groups]
+            is_plain = isinstance(given, Fit) and given.effects is None
+            whole = given if is_of_all and is_plain else None
+            whole = whole or fit(kind, rfm, time_unit=time_unit, **settings)
+            apart = [fit(kind, group, time_unit=time_unit, **settings) for group in groups]
             test = likelihood_ratio_test(whole, apart)  # type: ignore[arg-type]
     except FitError:
         return row

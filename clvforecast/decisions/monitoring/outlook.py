@@ -15,6 +15,7 @@ from clvforecast.decisions.monitoring.dates import preceding
 from clvforecast.decisions.monitoring.plan import WatchPlan
 from clvforecast.decisions.segmentation import ValueRules, segments
 from clvforecast.errors import FitError, FitWarning
+from clvforecast.fitting import Specification, covariate_columns
 from clvforecast.forecasting import forecast
 from clvforecast.numerics.arrays import FloatArray
 from clvforecast.portfolios import Portfolio, portfolio
@@ -104,10 +105,11 @@ def outlook(
         If a model cannot be fitted; it names the day.
     """
     ends = plan.ends_after(day)
-    rfm = orders.summarize(plan.time_unit, day)
+    columns = covariate_columns(plan.purchases, plan.spend)
+    rfm = orders.summarize(plan.time_unit, day, segments=columns)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FitWarning)
-        models, posterior = _fitted(rfm, plan, day)
+        models, posterior = _fitted(orders, rfm, plan, day)
     horizon = f"{(ends['horizon'] - day).days}D"
     value = forecast(
         *models,
@@ -143,12 +145,14 @@ def outlook(
 
 
 def _fitted(
-    rfm: pd.DataFrame, plan: WatchPlan, day: dt.date
+    orders: Transactions, rfm: pd.DataFrame, plan: WatchPlan, day: dt.date
 ) -> tuple[Models, tuple[ParameterDraws, ParameterDraws] | None]:
-    if not (isinstance(plan.purchases, type) and isinstance(plan.spend, type)):
-        return Models(plan.purchases, plan.spend), None
+    asked = plan.purchases, plan.spend
+    to_fit = [Specification.of(one) for one in asked if isinstance(one, type | Specification)]
+    if not to_fit:
+        return Models(*asked), None
     try:
-        fits = [model.fit(rfm) for model in (plan.purchases, plan.spend)]
+        fits = [model.fit(rfm, orders=orders) for model in to_fit]
         buys, spends = (
             fit.posterior(draws=_DRAWS, seed=plan.seed + day.toordinal()) for fit in fits
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clvforecast.decisions.monitoring.dates import check_watched_period, following
 from clvforecast.decisions.segmentation.rules import COHORTS, ValueRules
 from clvforecast.errors import DataError, suggest
-from clvforecast.fitting import Fit
+from clvforecast.fitting import Fit, Specification
 from clvforecast.metrics.checks import checked_count, checked_level
 from clvforecast.models import PurchaseModel, SpendModel
 from clvforecast.periods import last_day_ahead
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Purchases", "Spend", "WatchPlan"]
 
-Purchases = type[PurchaseModel] | Fit | PurchaseModel
-Spend = type[SpendModel] | Fit | SpendModel
+Purchases = type[PurchaseModel] | Specification | Fit | PurchaseModel
+Spend = type[SpendModel] | Specification | Fit | SpendModel
 
 _RULES: Final = ("value", "rfm", *COHORTS)
 
@@ -120,7 +120,14 @@ class WatchPlan:
     @property
     def refits(self) -> bool:
         """Whether models are fitted anew at every date."""
-        return isinstance(self.purchases, type)
+        return isinstance(self.purchases, type | Specification)
+
+    @property
+    def knows_days(self) -> bool:
+        """Whether the purchase model has a calendar."""
+        given = self.purchases
+        given = given.specification if isinstance(given, Fit) else given
+        return isinstance(given, Specification) and given.calendar is not None
 
     def ends_after(self, day: dt.date) -> dict[str, dt.date]:
         """The last days of what is forecast on a day: of the next period and of the horizon.
@@ -145,14 +152,15 @@ def _check_models(purchases: Any, spend: Any) -> None:
         (purchases, PurchaseModel, "purchases", "BGNBD"),
         (spend, SpendModel, "spend", "GammaGamma"),
     ):
-        model = given.model if isinstance(given, Fit) else given
+        model = given.model if isinstance(given, Fit | Specification) else given
         if not (isinstance(model, kind) or (isinstance(model, type) and issubclass(model, kind))):
             called = model.__name__ if isinstance(model, type) else type(model).__name__
             raise DataError(
                 f"{name} must be a model's class such as clv.{example}, to fit it at every date, "
                 f"or a fit of one to hold, not {called}."
             )
-    if isinstance(purchases, type) is not isinstance(spend, type):
+    to_fit = [isinstance(given, type | Specification) for given in (purchases, spend)]
+    if to_fit[0] is not to_fit[1]:
         raise DataError(
             "purchases= and spend= must both be classes, to fit at every date, or both be fits, "
             "to hold."
@@ -166,7 +174,7 @@ def _unit(purchases: Purchases, stated: str | None) -> str:
             f"time_unit={stated!r}, but the purchase model was fitted in {fitted!r}. Leave "
             "time_unit= out."
         )
-    if stated is None and fitted is None and not isinstance(purchases, type):
+    if stated is None and fitted is None and not isinstance(purchases, type | Specification):
         raise DataError(
             "The purchase model does not say the unit of its parameters. Pass time_unit=, such as "
             "'W'."

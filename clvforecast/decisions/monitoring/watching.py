@@ -69,7 +69,8 @@ def monitor(
     orders : Transactions
         What `read_orders` returns.
     purchases, spend : class, Fit or model
-        Classes of models, to be fitted anew at every date; or fits, to hold and only rescore with.
+        Classes of models, or how they are fitted (`Specification`), to be fitted anew at every
+        date; or fits, to hold and only rescore with.
     start, end : str or datetime.date, optional
         Watch the periods that end from `start` to `end`. Default of `end`: the end of observation.
     n : int, optional
@@ -137,8 +138,8 @@ def monitor(
     are false with at most that probability (Bonferroni), as far as the laws hold: the likelihood
     ratio needs 25 repeat customers for each parameter on both sides, and is left out without.
 
-    The models know no season. A steady one comes back as errors, and as alerts; where the same
-    period of the year before is there, the alert says how it was off.
+    But for those with a calendar, models know no season. A steady one comes back as errors, and as
+    alerts; where the same period of the year before is there, the alert says how it was off.
 
     Held fits are taken for the truth: an alert then says that they no longer describe the
     customers. If they have seen orders after the first date, `notes` say so.
@@ -262,10 +263,12 @@ def _alerts(alerts: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _notes(plan: WatchPlan, days: list[dt.date], remarks: list[tuple[dt.date, str]]) -> list[str]:
-    notes = [
-        "These models know no season: a steady one comes back as errors and alerts. Compare the "
-        "same period of the year before."
-    ]
+    notes = []
+    if not plan.knows_days:
+        notes.append(
+            "These models know no season: a steady one comes back as errors and alerts. Compare "
+            "the same period of the year before, or watch with a calendar."
+        )
     notes += [
         f"The {given.model.name} fit has seen orders up to {given.until}: what it says of earlier "
         "dates is no forecast."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clvforecast.decisions.sides import check_same_customers
 from clvforecast.errors import DataError, FitError
-from clvforecast.fitting import Fit, common_time_unit, purchase_model, spend_model
+from clvforecast.fitting import Fit, common_time_unit
 from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.portfolios import portfolio
 from clvforecast.units import check_margin, discount_rate_per_unit, duration_in_units
@@ -123,9 +123,9 @@ def segment_law(
             "forecast, such as 'W', or leave the models out."
         )
     rate = discount_rate_per_unit(value.attrs.get("annual_discount_rate") or 0.0, unit)
-    columns = {*purchase_model(buys).columns, *spend_model(spends).columns} & {*rfm.columns}
-    frame = rfm[sorted(columns)].reindex(value.index).assign(**{_SEGMENT: codes})
-    frame.attrs = {"time_unit": unit}  # without a day, periods end just where the forecast does
+    frame = rfm.reindex(value.index).assign(**{_SEGMENT: codes})
+    # Of another name than that of the end, the day leaves periods to end where the forecast does.
+    frame.attrs = {"time_unit": unit, "observed_until": rfm.attrs.get("until")}
     ahead = portfolio(
         buys,
         spends,

@@ -58,7 +58,8 @@ def purchase_cohorts(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)
             whole = fit(model, rfm, time_unit=time_unit)
-            fits = [fit(model, group, time_unit=time_unit) for group in groups]
+            settings = whole.model.settings
+            fits = [fit(model, group, time_unit=time_unit, **settings) for group in groups]
         test = likelihood_ratio_test(whole, fits)
     except FitError as error:
         return unchecked(name, f"The cohorts cannot be fitted one by one. {error}"), None

@@ -11,7 +11,7 @@ from scipy.special import chdtrc
 
 from clvforecast.evaluation.assumptions.findings import Finding, judged, normal, unchecked
 from clvforecast.models import PurchaseModel
-from clvforecast.numerics.arrays import FloatArray, distinct
+from clvforecast.numerics.arrays import FloatArray
 from clvforecast.wording import format_share
 
 __all__ = ["expected_frequencies", "goodness_of_fit", "one_time_buyers", "total_purchases"]
@@ -39,10 +39,10 @@ def expected_frequencies(model: PurchaseModel, rfm: pd.DataFrame) -> pd.DataFram
         there on, so chosen that every row expects 5 customers.
     """
     x = rfm["frequency"].to_numpy(dtype=float)
-    ages, codes = distinct(rfm["T"].to_numpy(dtype=float))
+    new, ages, codes = model.as_newcomers(rfm["T"].to_numpy(dtype=float))
     weights = np.bincount(codes).astype(float)
     counts = np.arange(_LARGEST_COUNT + 1)
-    expected = weights @ model.purchase_pmf(counts, ages[:, None])
+    expected = weights @ new.beside_counts().purchase_pmf(counts, ages[:, None])
     rest = len(x) - np.cumsum(expected)
     # Bins 0, ..., top - 1 and "top or more".
     enough = (expected >= _FEWEST_EXPECTED) & (rest >= _FEWEST_EXPECTED)
@@ -108,8 +108,8 @@ def goodness_of_fit(frequencies: pd.DataFrame, estimated: int) -> Finding:
 def one_time_buyers(model: PurchaseModel, rfm: pd.DataFrame) -> Finding:
     """Compare the share of customers without a repeat purchase with the model's."""
     once = rfm["frequency"].to_numpy() == 0
-    ages, codes = distinct(rfm["T"].to_numpy(dtype=float))
-    none = np.asarray(model.purchase_pmf(0, ages))[codes]
+    new, ages, codes = model.as_newcomers(rfm["T"].to_numpy(dtype=float))
+    none = np.asarray(new.purchase_pmf(0, ages))[codes]
     share, expected = float(once.mean()), float(none.mean())
     error = math.sqrt(float(np.sum(none * (1 - none)))) / len(rfm)
     lower, upper, p_value = normal(share - expected, error, 0.0)
@@ -155,8 +155,8 @@ def total_purchases(model: PurchaseModel, rfm: pd.DataFrame) -> Finding:
     The standard error is that of a sum of independent customers, whatever their law.
     """
     x = rfm["frequency"].to_numpy(dtype=float)
-    ages, codes = distinct(rfm["T"].to_numpy(dtype=float))
-    expected: FloatArray = model.expected_purchases(ages, 0, 0, 0)[codes]
+    new, ages, codes = model.as_newcomers(rfm["T"].to_numpy(dtype=float))
+    expected: FloatArray = new.expected_repeat_purchases(ages)[codes]
     ratio = float(x.sum() / expected.sum())
     error = math.sqrt(float(np.sum((x - ratio * expected) ** 2))) / float(expected.sum())
     lower, upper, p_value = normal(ratio, error, 1.0)

@@ -87,6 +87,12 @@ def influence(fit: Fit, rfm: pd.DataFrame, horizon: float) -> tuple[Finding, pd.
     """
     of_purchases = isinstance(fit.model, PurchaseModel)
     name = f"no customer carries the {'purchase' if of_purchases else 'spend'} fit"
+    if fit.effects is not None:
+        return unchecked(
+            name,
+            "Of a fit with covariates or a calendar it is not worked out.",
+            "Check the model without them.",
+        ), None
     histories = _Histories.of(fit, rfm)
     found = _steps(fit, histories, horizon)
     if not (math.isfinite(found.standard_error) and found.standard_error > 0):
@@ -149,7 +155,8 @@ class _Histories:
         columns = model_columns(model, rfm)
         informative = model.informative(*columns)
         rows, codes = distinct_rows(*(c[informative] for c in columns))
-        scaled = Cells.of(model, rows, np.bincount(codes).astype(float))
+        weights = np.bincount(codes).astype(float)
+        scaled = Cells.of(model, rows, weights, **fit.model.settings)
         return cls(columns, informative, rows, codes, scaled, np.log(scaled.scaled(fit.estimate)))
 
     def shifted(self, shift: FloatArray) -> Model:
@@ -166,7 +173,8 @@ class _Histories:
         weights = self.scaled.weights.copy()
         weights[row] -= 1
         some = weights > 0
-        rest = Cells.of(self.scaled.model, [c[some] for c in self.rows], weights[some])
+        rows = [c[some] for c in self.rows]
+        rest = Cells.of(self.scaled.model, rows, weights[some], **self.scaled.settings)
         minimum = rest.estimate(fit.ridge, rest.scaled(fit.estimate))
         return rest.in_own_units(minimum.parameters).model if minimum.converged else None
 
@@ -232,6 +240,6 @@ def _information(histories: _Histories, row: int) -> FloatArray:
     """Minus the Hessian of one customer's log-likelihood, in the log-parameters."""
     scaled, estimates = histories.scaled, np.exp(histories.logs)
     own = [column[row : row + 1] for column in scaled.columns]
-    total = scaled.model.total_log_likelihood(*own, weights=np.ones(1))
+    total = scaled.model.total_log_likelihood(*own, weights=np.ones(1), **scaled.settings)
     _, gradient, hessian = total(estimates)
     return np.asarray(-hessian * np.outer(estimates, estimates) - np.diag(gradient * estimates))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clvforecast.errors import DataError
-from clvforecast.fitting import Fit, common_time_unit, purchase_model
+from clvforecast.fitting import Fit, common_time_unit, covariate_columns, purchase_model
 from clvforecast.models import PurchaseModel
 from clvforecast.numerics.arrays import FloatArray, IntArray
 from clvforecast.transactions import Transactions
@@ -89,7 +89,6 @@ def purchase_tracking(
             "purchase_tracking needs the Transactions that clv.read_orders returns, not a "
             f"{type(orders).__name__}."
         )
-    model = purchase_model(purchases)
     start = _cutoff(purchases, cutoff)
     end = orders.until if until is None else as_day(until, "until")
     if end < start:
@@ -99,8 +98,9 @@ def purchase_tracking(
         raise DataError(
             "The time unit of the model is unknown. Pass time_unit='D', 'W', 'M' or 'Y'."
         )
-    calibration = orders.summarize(unit, start)
+    calibration = orders.summarize(unit, start, segments=covariate_columns(purchases))
     common_time_unit(purchases, calibration, unit)
+    model = purchase_model(purchases, calibration)
     ages = np.rint(calibration["T"].to_numpy() * days_per(unit)).astype(np.int64)
 
     table = orders.totals(period, until=end, acquired_by=start)[["orders"]]
@@ -110,7 +110,7 @@ def purchase_tracking(
     )
     last = (after - np.datetime64(first)).astype(np.int64) - 1
     new = np.bincount((start - first).days - ages)
-    expected = _expected(model, new, last, days_per(unit))
+    expected = _expected(model, calibration, last - (start - first).days, days_per(unit))
     acquired = np.concatenate([[0], new.cumsum()])[np.minimum(last + 1, new.size)]
 
     actual = table["orders"].to_numpy().cumsum() - acquired
@@ -143,9 +143,10 @@ def _cutoff(purchases: Fit | PurchaseModel, stated: str | dt.date | None) -> dt.
 
 
 def _expected(
-    model: PurchaseModel, new: IntArray, last: IntArray, days_per_unit: float
+    model: PurchaseModel, calibration: pd.DataFrame, days: IntArray, days_per_unit: float
 ) -> FloatArray:
-    """Expected repeat purchases by the end of the `last` days, of those acquired on each day."""
-    days = np.arange(int(last[-1]) + 1)
-    by_age = model.expected_repeat_purchases(days / days_per_unit)
-    return np.asarray(np.convolve(new.astype(float), by_age)[last])
+    """Expected repeat purchases by the end of days, counted from the cutoff, of all customers."""
+    new, ages, codes = model.as_newcomers(calibration["T"].to_numpy(dtype=float))
+    since = np.maximum(ages[:, None] + days / days_per_unit, 0.0)
+    expected = new.beside_counts().expected_repeat_purchases(since)
+    return np.asarray(np.bincount(codes) @ expected)

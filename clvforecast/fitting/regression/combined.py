@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 
 from clvforecast.calendars import Basis, Clock
 from clvforecast.errors import DataError
@@ -18,8 +19,6 @@ from clvforecast.numerics.arrays import FloatArray
 from clvforecast.units import days_per
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from clvforecast.transactions.lazy import LazySummary
 
 __all__ = ["CalendarEffects", "CombinedEffects"]
@@ -86,6 +85,13 @@ class CalendarEffects:
         return cls.none(Basis.from_dict(dict(saved)), str(saved["time_unit"]))
 
 
+class _Ready(NamedTuple):
+    """Customers, and their covariates as numbers."""
+
+    rfm: pd.DataFrame
+    rows: FloatArray
+
+
 def _until(rfm: pd.DataFrame | LazySummary) -> Any:
     """The end of observation, also of a table that is to be forecast without regard to days."""
     return rfm.attrs.get("until", rfm.attrs.get("observed_until"))
@@ -103,6 +109,7 @@ class CombinedEffects:
 
     covariates: CovariateEffects | None
     calendar: CalendarEffects | None
+    _ready: _Ready | None = field(default=None, repr=False, compare=False)
 
     @property
     def ratios(self) -> dict[str, Any]:
@@ -121,10 +128,19 @@ class CombinedEffects:
 
     def applied(self, model: Model, rfm: pd.DataFrame | LazySummary | None) -> Model:
         """The model of the customers of a summary; raises as its parts do."""
-        for part in (self.covariates, self.calendar):
-            if part is not None:
-                model = part.applied(model, rfm)
-        return model
+        if self.covariates is not None:
+            if self._ready is not None and self._ready.rfm is rfm:
+                known = self.covariates.covariates
+                model = known.model_of(model, self.covariates.coefficients, self._ready.rows)
+            else:
+                model = self.covariates.applied(model, rfm)
+        return model if self.calendar is None else self.calendar.applied(model, rfm)
+
+    def of_customers(self, rfm: pd.DataFrame | LazySummary) -> Self:
+        """The same effects, ready to be applied to these customers many times."""
+        if self.covariates is None or not isinstance(rfm, pd.DataFrame):
+            return self
+        return replace(self, _ready=_Ready(rfm, self.covariates.covariates.matrix(rfm)))
 
     def unidentified(self, flat: frozenset[str]) -> tuple[str, ...]:
         """What a reader must know where the data do not tell some of the ratios, in sentences."""

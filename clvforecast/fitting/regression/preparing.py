@@ -16,7 +16,7 @@ from clvforecast.fitting.regression.combined import CalendarEffects, CombinedEff
 from clvforecast.fitting.regression.covariates import Covariates
 from clvforecast.fitting.regression.effects import CovariateEffects, require_segments
 from clvforecast.fitting.specification import Specification
-from clvforecast.models import Model
+from clvforecast.models import Model, PurchaseModel
 from clvforecast.models.beta_geometric import BetaGeometricModel
 from clvforecast.numerics.arrays import FloatArray, IntArray, sums_by_code
 from clvforecast.transactions.timing import Timing
@@ -118,7 +118,12 @@ def _observed(
     if not (issubclass(model, BetaGeometricModel) and not model.fixed):
         raise DataError(
             f"{model.name} takes no calendar=: only where customers leave at a purchase is a pace "
-            "that all share the same model in another time. Take BGNBD or MBGNBD."
+            "that all share the same model in another time. "
+            + (
+                "Take BGNBD or MBGNBD."
+                if issubclass(model, PurchaseModel)
+                else "Give it to the purchase model."
+            )
         )
     if timing is None:
         raise DataError(

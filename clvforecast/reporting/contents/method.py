@@ -21,8 +21,8 @@ def method_section(writer: Writer) -> Section:
     _ = writer.language.gettext
     language, known = writer.language, writer.evidence
     names = {
-        "purchases": writer.isolated(known.purchase_model.name),
-        "spend": writer.isolated(known.spend_model.name),
+        "purchases": writer.isolated(known.purchases.name),
+        "spend": writer.isolated(known.spend.name),
     }
     blocks: list[Block] = [
         Paragraph(
@@ -87,11 +87,8 @@ def method_section(writer: Writer) -> Section:
 def _parameters(writer: Writer) -> Table:
     _ = writer.language.gettext
     rows = []
-    for given, model in (
-        (writer.evidence.purchases, writer.evidence.purchase_model),
-        (writer.evidence.spend, writer.evidence.spend_model),
-    ):
-        rows += _of_model(writer, given, model)
+    for given in (writer.evidence.purchases, writer.evidence.spend):
+        rows += _of_model(writer, given)
     return Table(
         _("Parameters of the models"),
         [
@@ -109,11 +106,11 @@ def _parameters(writer: Writer) -> Table:
     )
 
 
-def _of_model(writer: Writer, given: Fit | Model, model: Model) -> list[list[Cell]]:
+def _of_model(writer: Writer, given: Fit | Model) -> list[list[Cell]]:
     language = writer.language
     limits = given.confidence_intervals(_CONFIDENCE) if isinstance(given, Fit) else None
     rows = []
-    for name, value in model.parameters.items():
+    for name, value in given.parameters.items():
         said = "\N{EN DASH}"
         if limits is not None:
             lower, upper = float(limits["lower"][name]), float(limits["upper"][name])
@@ -121,7 +118,7 @@ def _of_model(writer: Writer, given: Fit | Model, model: Model) -> list[list[Cel
         rows.append(
             [
                 Cell(name, is_name=True),
-                Cell(model.name, is_name=True),
+                Cell(given.name, is_name=True),
                 Cell(language.amount(value, value / 10), value),
                 Cell(said),
             ]

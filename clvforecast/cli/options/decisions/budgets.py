@@ -8,7 +8,7 @@ import typer
 
 from clvforecast.cli import console
 from clvforecast.cli.customers import anyone
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_models
+from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_classes
 from clvforecast.cli.options.models import NamedModels, Unit
 from clvforecast.cli.options.numbers import named_numbers
 from clvforecast.cli.options.panels import panel
@@ -111,7 +111,7 @@ class AcquisitionOptions:
                 target_ratio=self.target_ratio,
                 target_payback=self.target_payback,
                 time_unit=str(self.time_unit or DEFAULT_UNIT),
-                models=named_models(self.model or ()),
+                models=named_classes(self.model or ()),
                 level=self.level,
                 small=self.small,
                 draws=self.draws,

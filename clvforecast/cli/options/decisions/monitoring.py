@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from clvforecast.cli import console
-from clvforecast.cli.fits import DEFAULT_UNIT, Fits, named_models
+from clvforecast.cli.fits import DEFAULT_UNIT, Fits, covariates_of, named_models
 from clvforecast.cli.options.models import Models, TimeUnit, check_models, fit_files
 from clvforecast.cli.options.panels import panel
 
@@ -142,6 +142,10 @@ class MonitorOptions:
     def columns(self) -> list[str]:
         """The column of the orders that `by` names."""
         return [] if self.by in (*_RULES, "none") else [self.by]
+
+    def covariates(self, kept: Fits | None) -> list[str]:
+        """The columns of the orders that the models need."""
+        return covariates_of(kept or named_models(self.model or ()))
 
     def work_out(self, log: "Transactions", kept: Fits | None) -> "Monitoring":
         """Look at the log as of every date."""

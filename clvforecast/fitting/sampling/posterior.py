@@ -9,9 +9,9 @@ import numpy as np
 
 from clvforecast.errors import DataError, FitError, FitWarning, suggest
 from clvforecast.fitting.draws import ParameterDraws
-from clvforecast.fitting.ensemble import ensemble_sample
-from clvforecast.fitting.importance import RELIABLE_K_HAT, LogDensity, importance_sample
-from clvforecast.fitting.priors import LogNormalPrior, Prior, log_density
+from clvforecast.fitting.sampling.ensemble import ensemble_sample
+from clvforecast.fitting.sampling.importance import RELIABLE_K_HAT, LogDensity, importance_sample
+from clvforecast.fitting.sampling.priors import LogNormalPrior, Prior, log_density
 from clvforecast.numerics.arrays import FloatArray
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from clvforecast.errors import FitWarning, require
-from clvforecast.fitting.importance import LogDensity, require_possible
+from clvforecast.fitting.sampling.importance import LogDensity, require_possible
 from clvforecast.numerics.arrays import FloatArray
 
 __all__ = ["ensemble_sample"]

@@ -1,0 +1,1 @@
+"""Draws of a fit's parameters: from their posterior, and from refits to resampled customers."""
