@@ -50,14 +50,15 @@ def tables(found: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def fill(readme: Path, text: str) -> None:
+def fill(readme: Path, text: str, between: tuple[str, str] = (START, END)) -> None:
     """Put the text between the markers of a file."""
+    start, end = between
     old = readme.read_text(encoding="utf-8")
-    if old.count(START) != 1 or old.count(END) != 1:
-        raise SystemExit(f"{readme} needs one line {START} and one line {END}.")
-    head, _, rest = old.partition(START)
-    tail = rest.partition(END)[2]
-    readme.write_text(f"{head}{START}\n\n{text}\n\n{END}{tail}", encoding="utf-8")
+    if old.count(start) != 1 or old.count(end) != 1:
+        raise SystemExit(f"{readme} needs one line {start} and one line {end}.")
+    head, _, rest = old.partition(start)
+    tail = rest.partition(end)[2]
+    readme.write_text(f"{head}{start}\n\n{text}\n\n{end}{tail}", encoding="utf-8")
 
 
 def machine_line(found: dict[str, Any]) -> str:

@@ -138,7 +138,8 @@ def _finds_first(backend: Any) -> bool:
     import ibis
 
     # SQLite takes it from the row of the minimum, and of several extremes from any of their rows.
-    return backend.name != "sqlite" and backend.has_operation(ibis.expr.operations.ArgMin)
+    able = bool(backend.has_operation(ibis.expr.operations.ArgMin))
+    return able and backend.name != "sqlite"
 
 
 def _by_buyer(days: ibis.Table, keys: Sequence[str], *, account: bool) -> ibis.Table:
