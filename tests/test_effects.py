@@ -112,12 +112,12 @@ def test_json_keeps_what_it_forecasts(buys, value, spend, rfm):
 
 
 def test_draws_of_the_parameters_widen_intervals(buys, value, spend, rfm):
-    draws = buys.posterior(draws=200, seed=1), spend.posterior(draws=200, seed=1)
+    draws = buys.posterior(draws=100, seed=1), spend.posterior(draws=100, seed=1)
     assert list(draws[0].summary().index) == list(buys.parameters)
-    some = rfm.iloc[::50]
+    some = rfm.iloc[::200]
     wide = clv.forecast(buys, spend, some, level=0.9, posterior=draws, **TERMS)
     width = (wide["clv_upper"] - wide["clv_lower"]).sum()
-    narrow = (value["clv_upper"] - value["clv_lower"]).iloc[::50].sum()
+    narrow = (value["clv_upper"] - value["clv_lower"]).iloc[::200].sum()
     assert 0.98 * narrow < width < 1.3 * narrow
 
 
