@@ -22,7 +22,7 @@ __all__ = ["Customers", "Models", "Totals", "expected_from_new", "expected_total
 
 _FINEST_SHARE: Final = 1e6
 """Expected purchases bend within this fraction of a time span, if they bend at all."""
-_MOMENTS: Final = 16
+_MOMENTS: Final = 64
 _MOST_KINDS: Final = 500
 _NEW: Final = 1
 """Second stream of random numbers, so that a plan leaves the futures of others as they were."""
@@ -125,7 +125,9 @@ def expected_totals(
 def expected_from_new(
     models: Models, customers: Customers, plan: FloatArray, edges: FloatArray
 ) -> Totals:
-    """Expected orders and revenue of customers still to be acquired, exactly.
+    """Expected orders and revenue of customers still to be acquired.
+
+    Exactly; in a calendar, to within 1e-4 of what comes in a period.
 
     Each is acquired at a moment uniform within his period, with an order; where customers have
     parameters of their own, his are those of any of his segment.
