@@ -114,7 +114,7 @@ def test_a_ratio_test_is_as_often_significant_as_it_says():
     model = GammaGamma(p=4.0, q=4.0, v=20.0)
     x = np.tile([1, 2, 3, 4], 150)
     p_values = []
-    for seed in range(200):
+    for seed in range(100):
         rfm = pd.DataFrame({"frequency": x, "monetary_value": model.simulate(x, seed=seed)})
         groups = [GammaGamma.fit(rfm[:300]), GammaGamma.fit(rfm[300:])]
         test = likelihood_ratio_test(GammaGamma.fit(rfm), groups)

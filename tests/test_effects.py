@@ -240,12 +240,14 @@ def test_backtests_and_choices_take_specifications(orders):
 
 
 def test_the_report_and_segments_know_them(orders, rfm, both, spend):
+    few = clv.read_orders(clv.datasets.simulate_shop(400, seed=4), segments="channel")
+    small = few.summarize("W", until=UNTIL, segments="channel")
     page = clv.report(
-        orders,
+        few,
         until=UNTIL,
         horizon="2M",
-        purchases=both,
-        spend=spend,
+        purchases=clv.MBGNBD.fit(small, orders=few, calendar="fourier:1", covariates="channel"),
+        spend=clv.GammaGamma.fit(small, covariates="channel"),
         download="none",
         top=5,
     )

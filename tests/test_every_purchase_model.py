@@ -59,18 +59,21 @@ def test_an_engine_and_the_levers_and_retention_agree(buys, value, cdnow_spend, 
     assert (kept.customers["worth_of_retaining"] >= 0).all()
 
 
-def test_the_report_names_it(buys, cdnow_spend, cdnow_orders):
+@pytest.mark.parametrize("kind", [clv.ParetoNBD, clv.MBGCNBD])
+def test_the_report_names_it(kind, cdnow_rfm, cdnow_spend, cdnow_orders):
+    """Of those whose dropout follows purchases, tests/test_report.py has one."""
+    model = kind.fit(cdnow_rfm).model
     page = clv.report(
         cdnow_orders,
         until="1997-09-30",
         horizon="2M",
-        purchases=buys.model,
+        purchases=model,
         spend=cdnow_spend.model,
         backtest=False,
         download="none",
         top=5,
     )
-    assert buys.model.name in page.html
+    assert model.name in page.html
 
 
 def test_new_customers_of_a_log_are_worth_what_the_model_says(buys, cdnow_spend, cdnow_orders):

@@ -70,7 +70,7 @@ def test_ranks_of_the_truth_are_uniform(model, shop):
             ).parameters.values()
         )
     )
-    spread, replicates, draws, bins = 0.4, 160, 200, 8
+    spread, replicates, draws, bins = 0.4, 100, 200, 8
 
     def prior(drawn):
         logs = np.log(list(drawn.parameters.values()))
